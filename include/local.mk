@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+
+kmempoolincludedir = $(includedir)/kmempool
+kmempoolinclude_HEADERS = \
+	include/kmempool/gfp.h \
+	include/kmempool/mempool.h

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attr.c - reading a caller's struct mempool_attr
+ *
+ * The structure grows at its end from release to release, and its first field
+ * tells which one the caller was compiled with.  A shorter one gets defaults
+ * for the rest; a longer one is good if it asks for nothing we do not know.
+ * What we cannot honour is refused: a caller that asked for a cap and got none
+ * would learn it too late.
+ */
+#include "config.h"
+
+#include "attr.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#define RETRY_MS_DEFAULT	100
+#define FLAGS_HONOURED		MEMPOOL_FIXED
+
+/* Of the first published structure. */
+#define SIZE_FIRST		sizeof(struct mempool_attr)
+
+static int copy(struct mempool_attr *attr, const struct mempool_attr *user)
+{
+	const char *tail = (const char *)user + sizeof(*attr);
+	size_t size = user->size ? user->size : SIZE_FIRST;
+	size_t i;
+
+	if (size < SIZE_FIRST)
+		return -EINVAL;
+	for (i = 0; i + sizeof(*attr) < size; i++)
+		if (tail[i])
+			return -E2BIG;
+	memcpy(attr, user, sizeof(*attr));
+	return 0;
+}
+
+static int check(const struct mempool_attr *attr)
+{
+	if (attr->flags & ~FLAGS_HONOURED)
+		return -EINVAL;
+	if (attr->max_nr || attr->max_waiters || attr->emergency_nr)
+		return -EINVAL;
+	if (attr->stall_ms || attr->stall_fn || attr->stall_arg)
+		return -EINVAL;
+	if (attr->node != MEMPOOL_NODE_ANY)
+		return -EINVAL;
+	if (attr->retry_ms > INT_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+int attr_check(struct mempool_attr *attr, const struct mempool_attr *user,
+	       size_t known_size)
+{
+	int err = 0;
+
+	*attr = (struct mempool_attr)MEMPOOL_ATTR_INIT;
+	if (user)
+		err = copy(attr, user);
+	if (!err)
+		err = check(attr);
+	if (err)
+		return err;
+	if (known_size && attr->element_size > known_size)
+		return -EINVAL;
+	if (!attr->element_size)
+		attr->element_size = known_size;
+	if (!attr->retry_ms)
+		attr->retry_ms = RETRY_MS_DEFAULT;
+	return 0;
+}

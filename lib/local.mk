@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+
+# All objects are in the core.  The shared library wraps it and exports what
+# the map lists; white-box tests link the core and so test the same objects.
+noinst_LTLIBRARIES += libkmempool_core.la
+libkmempool_core_la_SOURCES = \
+	lib/alloc.h \
+	lib/attr.c \
+	lib/attr.h \
+	lib/backend.c \
+	lib/backend.h \
+	lib/bulk.c \
+	lib/compiler.h \
+	lib/core.c \
+	lib/core.h \
+	lib/counters.c \
+	lib/counters.h \
+	lib/deadline.c \
+	lib/deadline.h \
+	lib/invariant.h \
+	lib/lifecycle.c \
+	lib/mempool.c \
+	lib/report.c \
+	lib/report.h \
+	lib/reserve.c \
+	lib/reserve.h \
+	lib/resize.c \
+	lib/retry.c \
+	lib/retry.h \
+	lib/stats.c \
+	lib/version.c \
+	lib/waitq.c \
+	lib/waitq.h
+if ENABLE_DEBUG
+libkmempool_core_la_SOURCES += lib/invariant.c
+endif
+libkmempool_core_la_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)
+
+lib_LTLIBRARIES += libkmempool.la
+libkmempool_la_SOURCES =
+libkmempool_la_LIBADD = libkmempool_core.la
+libkmempool_la_LDFLAGS = $(PTHREAD_FLAGS) $(SAN_FLAGS) $(LIB_LDFLAGS) \
+	-no-undefined -version-info $(ABI_VERSION)
+libkmempool_la_DEPENDENCIES = libkmempool_core.la
+if HAVE_VERSION_SCRIPT
+libkmempool_la_LDFLAGS += \
+	-Wl,--version-script=$(top_srcdir)/lib/libkmempool.map
+libkmempool_la_DEPENDENCIES += lib/libkmempool.map
+endif
+EXTRA_DIST += lib/libkmempool.map
+
+pkgconfig_DATA += lib/kmempool.pc

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mempool.c - try the backend, then the reserve, then wait; and give back
+ *
+ * When the backend succeeds neither alloc nor free takes a lock or writes a
+ * line that another thread writes.  Each does its work, one load of the
+ * pool's gate, which stands in the line of the callbacks, and one addition to
+ * a counter of the thread's own.  The gate and the thread's base are added;
+ * a negative sum means that somebody waits, the reserve is short, the thread
+ * has no counters yet, or the pool has none: the slow functions find out
+ * which (counters.h, waitq.c section 6).
+ *
+ * The slow functions are tail calls, so that the short ones need no more
+ * registers than they use.
+ */
+#include "config.h"
+
+#include <kmempool/mempool.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "core.h"
+#include "counters.h"
+#include "deadline.h"
+
+/* [G1] with core_update_gate(). */
+static inline intptr_t gate_and_base(const mempool_t *pool)
+{
+	return __atomic_load_n(&pool->kmp_gate, __ATOMIC_RELAXED) +
+	       counters_base;
+}
+
+static inline bool gate_is_closed(const mempool_t *pool)
+{
+	return __atomic_load_n(&pool->kmp_gate, __ATOMIC_RELAXED) ==
+	       COUNTERS_CLOSED;
+}
+
+static void *fail(int err)
+{
+	errno = err;
+	return NULL;
+}
+
+/* ---- checks ------------------------------------------------------------ */
+
+int alloc_check(const mempool_t *pool, gfp_t gfp,
+		const struct timespec *deadline, uint64_t *deadline_ns)
+{
+	if (!pool || (gfp & ~GFP_KNOWN))
+		return -EINVAL;
+	if ((gfp & __GFP_ZERO) && !pool->kmp_core->element_size)
+		return -EINVAL;
+	return deadline_from_timespec(may_sleep(gfp) ? deadline : NULL,
+				      deadline_ns);
+}
+
+/* ---- alloc ------------------------------------------------------------- */
+
+void alloc_note_backend(mempool_t *pool)
+{
+	struct mempool_core *core = pool->kmp_core;
+
+	counters_add(core->slot, ALLOC_BACKEND, 1);
+	if (!__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED))
+		return;
+	core_lock(core);
+	retry_kick(core);
+	core_unlock(core);
+}
+
+static COLD void *note_and_return(mempool_t *pool, void *element)
+{
+	alloc_note_backend(pool);
+	return element;
+}
+
+/* Lock held. */
+static void *take_from_reserve(struct mempool_core *core)
+{
+	if (!waitq_may_take(core, 1))
+		return NULL;
+	core->stats.alloc_reserve++;
+	return reserve_take(&core->reserve);
+}
+
+/* Steps 2 to 4: the first try has failed. */
+static COLD void *alloc_slow(mempool_t *pool, gfp_t gfp, uint64_t deadline_ns)
+{
+	struct mempool_core *core = pool->kmp_core;
+	uint64_t kicks;
+	void *element;
+	int err = 0;
+
+	core_lock(core);
+	core->stats.backend_failures += !core->fixed;
+	element = take_from_reserve(core);
+	if (element)
+		goto unlock;
+	if (!may_sleep(gfp)) {
+		core->stats.nowait_failures++;
+		err = -EAGAIN;
+		goto unlock;
+	}
+	kicks = core->retry.kicks;
+	if (!core->fixed) {
+		core_unlock(core);
+		element = core->alloc_fn(gfp | GFP_HINTS, pool->kmp_pool_data);
+		if (element)
+			return note_and_return(pool, element);
+		core_lock(core);
+		core->stats.backend_failures++;
+		element = take_from_reserve(core);
+		if (element)
+			goto unlock;
+	}
+	err = core->shutdown ? -ECANCELED
+			     : waitq_wait(core, &element, 1, gfp, deadline_ns,
+					  kicks);
+unlock:
+	core_unlock(core);
+	return err ? fail(-err) : element;
+}
+
+static inline void *alloc_fast(mempool_t *pool, gfp_t gfp,
+			       uint64_t deadline_ns)
+{
+	intptr_t cell;
+	void *element;
+
+	element = pool->kmp_alloc_fn(first_mask(gfp), pool->kmp_pool_data);
+	if (unlikely(!element))
+		return alloc_slow(pool, gfp, deadline_ns);
+	cell = gate_and_base(pool);
+	if (unlikely(cell < 0))
+		return note_and_return(pool, element);
+	counters_inc(&counters_cell(cell)->value[ALLOC_BACKEND]);
+	return element;
+}
+
+/* Anything but a plain request without a deadline. */
+static COLD void *alloc_checked(mempool_t *pool, gfp_t gfp,
+				const struct timespec *deadline)
+{
+	uint64_t deadline_ns;
+	void *element;
+	int err;
+
+	err = alloc_check(pool, gfp, deadline, &deadline_ns);
+	if (err)
+		return fail(-err);
+	element = alloc_fast(pool, gfp & ~__GFP_ZERO, deadline_ns);
+	if (element && (gfp & __GFP_ZERO))
+		memset(element, 0, pool->kmp_core->element_size);
+	return element;
+}
+
+static __attribute__((noinline)) void *alloc_any(mempool_t *pool, gfp_t gfp)
+{
+	if (unlikely(!pool || (gfp & ~(GFP_KNOWN & ~__GFP_ZERO))))
+		return alloc_checked(pool, gfp, NULL);
+	return alloc_fast(pool, gfp, DEADLINE_NEVER);
+}
+
+void *mempool_alloc(mempool_t *pool, gfp_t gfp_mask)
+{
+	/* The commonest mask by itself, because a constant need not be kept
+	 * for the slow path: one register less to save, six instructions. */
+	if (unlikely(!pool || gfp_mask != GFP_KERNEL))
+		return alloc_any(pool, gfp_mask);
+	return alloc_fast(pool, GFP_KERNEL, DEADLINE_NEVER);
+}
+
+void *mempool_alloc_until(mempool_t *pool, gfp_t gfp_mask,
+			  const struct timespec *deadline)
+{
+	return alloc_checked(pool, gfp_mask, deadline);
+}
+
+void *mempool_alloc_preallocated(mempool_t *pool)
+{
+	struct mempool_core *core;
+	void *element;
+
+	if (!pool)
+		return fail(EINVAL);
+	core = pool->kmp_core;
+	core_lock(core);
+	element = take_from_reserve(core);
+	if (!element)
+		core->stats.nowait_failures++;
+	core_unlock(core);
+	return element ? element : fail(EAGAIN);
+}
+
+void *mempool_alloc_noreserve(mempool_t *pool, gfp_t gfp_mask)
+{
+	struct mempool_core *core;
+	uint64_t deadline_ns;
+	void *element;
+	int err;
+
+	err = alloc_check(pool, gfp_mask, NULL, &deadline_ns);
+	if (err)
+		return fail(-err);
+	core = pool->kmp_core;
+	if (core->fixed)
+		return fail(ENOMEM);
+	element = core->alloc_fn(gfp_mask & ~__GFP_ZERO, pool->kmp_pool_data);
+	if (!element) {
+		core_lock(core);
+		core->stats.backend_failures++;
+		core_unlock(core);
+		return fail(ENOMEM);
+	}
+	alloc_note_backend(pool);
+	if (gfp_mask & __GFP_ZERO)
+		memset(element, 0, core->element_size);
+	return element;
+}
+
+/* ---- free -------------------------------------------------------------- */
+
+/*
+ * A free counts itself as its very last act, so that who sees the count may
+ * destroy the pool.  As a clean-up it does so too when free_fn is unwound, by
+ * pthread_cancel() or an exception: the element was free_fn's by then.
+ */
+static inline void count_in_cell(intptr_t *cell)
+{
+	counters_inc(&counters_cell(*cell)->value[FREE_BACKEND]);
+}
+
+static void count_in_slot(struct counter_slot **slot)
+{
+	counters_add(*slot, FREE_BACKEND, 1);
+}
+
+static void free_to_backend(struct mempool_core *core, void *element,
+			    bool kick)
+{
+	CLEANUP(count_in_slot) struct counter_slot *slot = core->slot;
+
+	core->pool->kmp_free_fn(element, core->pool->kmp_pool_data);
+	if (!kick)
+		return;
+	core_lock(core);
+	retry_kick(core);
+	core_unlock(core);
+}
+
+COLD void core_free(void *element, mempool_t *pool)
+{
+	struct mempool_core *core;
+	struct counter_slot *slot;
+	enum waitq_gift gift = WAITQ_REFUSED;
+	bool kick = false;
+
+	if (!element || !pool)
+		return;
+	core = pool->kmp_core;
+	slot = core->slot;
+	if (gate_is_closed(pool)) {
+		core_lock(core);
+		gift = waitq_give(core, element);
+		/* A request that is about to sleep must learn of what goes to
+		 * the backend, since no reserve element will come back to it
+		 * (waitq.c section 6). */
+		kick = core->min_nr == 0;
+		core_unlock(core);
+	}
+	if (gift == WAITQ_REFUSED)
+		free_to_backend(core, element, kick);
+	else
+		counters_add(slot, gift == WAITQ_TO_REQUEST ? FREE_WAITER
+							    : FREE_RESERVE, 1);
+}
+
+static inline void free_counted(void *element, mempool_t *pool, intptr_t cell)
+{
+	CLEANUP(count_in_cell) intptr_t done = cell;
+
+	pool->kmp_free_fn(element, pool->kmp_pool_data);
+}
+
+void mempool_free(void *element, mempool_t *pool)
+{
+	intptr_t cell;
+
+	/* One test for two NULLs; two real addresses without a common bit go
+	 * the slow way in vain. */
+	if (unlikely(!((uintptr_t)element & (uintptr_t)pool)))
+		return core_free(element, pool);
+	cell = gate_and_base(pool);
+	if (unlikely(cell < 0))
+		return core_free(element, pool);
+	free_counted(element, pool, cell);
+}
+
+unsigned int mempool_free_bulk(mempool_t *pool, void *const *elems,
+			       unsigned int count)
+{
+	struct mempool_core *core;
+	struct counter_slot *slot;
+	unsigned int to_request = 0;
+	unsigned int to_reserve = 0;
+	unsigned int nr;
+
+	if (!pool || !elems)
+		return 0;
+	core = pool->kmp_core;
+	slot = core->slot;
+	core_lock(core);
+	for (nr = 0; nr < count; nr++) {
+		enum waitq_gift gift;
+
+		if (!elems[nr])
+			continue;
+		gift = waitq_give(core, elems[nr]);
+		if (gift == WAITQ_REFUSED)
+			break;
+		if (gift == WAITQ_TO_REQUEST)
+			to_request++;
+		else
+			to_reserve++;
+	}
+	core_unlock(core);
+	if (to_request)
+		counters_add(slot, FREE_WAITER, to_request);
+	if (to_reserve)
+		counters_add(slot, FREE_RESERVE, to_reserve);
+	return nr;
+}
+
+/* ---- those who wait ---------------------------------------------------- */
+
+void mempool_kick(mempool_t *pool)
+{
+	struct mempool_core *core;
+
+	if (!pool)
+		return;
+	core = pool->kmp_core;
+	core_lock(core);
+	retry_kick(core);
+	core_unlock(core);
+}
+
+void mempool_shutdown(mempool_t *pool)
+{
+	struct mempool_core *core;
+
+	if (!pool)
+		return;
+	core = pool->kmp_core;
+	core_lock(core);
+	core->shutdown = true;
+	waitq_shutdown(core);
+	core_unlock(core);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reserve.h - the spare elements of one pool
+ *
+ * A last-in-first-out array: the element freed last is the one most likely to
+ * be in some cache still.  The pool's lock guards all of it; nothing here
+ * sleeps.  Functions that go near an allocator are called without the lock.
+ *
+ * The array never shrinks: a bulk request that was admitted under a larger
+ * min_nr may still be collecting that many elements in it.
+ */
+#ifndef LIB_RESERVE_H
+#define LIB_RESERVE_H
+
+struct reserve {
+	void		**elems;	/* elems[0..nr) are ours */
+	unsigned int	nr;
+	unsigned int	cap;		/* room in elems; at least 1 */
+	unsigned int	low;		/* smallest nr since it was full first */
+};
+
+/* 0 or -ENOMEM */
+int reserve_init(struct reserve *reserve, unsigned int cap);
+/* The reserve must be empty. */
+void reserve_fini(struct reserve *reserve);
+
+/*
+ * Growing in two steps, because memory is asked for without the lock:
+ * make room, then, with the lock, move in.  reserve_move_in() returns the
+ * array that is no longer used, for free() after unlocking.
+ */
+void **reserve_make_room(unsigned int cap);
+void **reserve_move_in(struct reserve *reserve, void **room, unsigned int cap);
+
+/* There must be room, or an element. */
+void reserve_put(struct reserve *reserve, void *element);
+void *reserve_take(struct reserve *reserve);
+
+#endif /* LIB_RESERVE_H */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resize.c - changing min_nr at run time, and filling up
+ *
+ * Memory for the pointers is made ready without the lock and moved in with
+ * it, so several resizes may run at once: each moves in what is larger than
+ * what is there, and the last to take the lock sets min_nr.
+ */
+#include "config.h"
+
+#include <kmempool/mempool.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "core.h"
+
+/* Lock held. */
+static bool is_full(struct mempool_core *core)
+{
+	return core->reserve.nr >= core->min_nr;
+}
+
+/* Elements go to requests first; so it ends when the reserve is full or the
+ * backend fails, whatever requests take away meanwhile. */
+static int fill(struct mempool_core *core)
+{
+	mempool_t *pool = core->pool;
+	enum waitq_gift gift = WAITQ_TO_RESERVE;
+	void *element = NULL;
+	bool full;
+
+	for (;;) {
+		core_lock(core);
+		if (element)
+			gift = waitq_give(core, element);
+		full = is_full(core);
+		core_unlock(core);
+		if (gift == WAITQ_REFUSED)
+			pool->kmp_free_fn(element, pool->kmp_pool_data);
+		if (full)
+			return 0;
+		element = core->alloc_fn(GFP_KERNEL, pool->kmp_pool_data);
+		if (!element)
+			break;
+	}
+	core_lock(core);
+	core->stats.backend_failures++;
+	core_unlock(core);
+	return -ENOMEM;
+}
+
+static int refill(struct mempool_core *core)
+{
+	int cancel_state;
+	int err;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	err = fill(core);
+	pthread_setcancelstate(cancel_state, NULL);
+	return err;
+}
+
+/* Lock held; there is room. */
+static void set_min_nr(struct mempool_core *core, unsigned int min_nr)
+{
+	core->min_nr = min_nr;
+	/* After a growth bulk_nr follows when the reserve is full: until then
+	 * there may not be min_nr elements in the world. */
+	if (min_nr < core->bulk_nr)
+		__atomic_store_n(&core->bulk_nr, min_nr, __ATOMIC_RELAXED);
+	core_trim(core);
+}
+
+int mempool_resize(mempool_t *pool, int new_min_nr)
+{
+	unsigned int min_nr = (unsigned int)new_min_nr;
+	struct mempool_core *core;
+	void **room = NULL;
+	bool grows;
+
+	if (!pool || new_min_nr < 0)
+		return -EINVAL;
+	core = pool->kmp_core;
+	core_lock(core);
+	if (min_nr > core->reserve.cap) {
+		core_unlock(core);
+		room = reserve_make_room(min_nr);
+		if (!room)
+			return -ENOMEM;
+		core_lock(core);
+		/* Another resize may have made more room meanwhile. */
+		if (min_nr > core->reserve.cap)
+			room = reserve_move_in(&core->reserve, room, min_nr);
+	}
+	grows = min_nr > core->min_nr;
+	set_min_nr(core, min_nr);
+	core_unlock(core);
+	free(room);
+	if (grows)
+		refill(core);
+	return 0;
+}
+
+int mempool_refill(mempool_t *pool)
+{
+	return pool ? refill(pool->kmp_core) : -EINVAL;
+}

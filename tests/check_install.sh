@@ -1,0 +1,139 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# What "make install" puts down is enough to build and run programs.
+#
+#   check_install.sh          install under a DESTDIR and try that, with
+#                             pkg-config's sysroot; run by "make check" in the
+#                             build directory
+#   check_install.sh PREFIX   try what is already installed under PREFIX
+#
+# Each header alone compiles as C11 and C++17 with every warning an error; a
+# program in both languages links and runs; a program that is not position
+# independent gets the same addresses for the stock callbacks as the library;
+# the library can be dlopened.
+
+export LC_ALL=C
+unset CDPATH MAKEFLAGS MFLAGS MAKELEVEL DESTDIR
+cc=${CC:-cc}
+cxx=${CXX-c++}
+pkg_config=${PKGCONFIG:-$(command -v pkg-config)}
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+
+test -n "$pkg_config" || {
+	echo "pkg-config is not installed: cannot build as a user would"
+	exit 77
+}
+
+fail()
+{
+	echo "FAIL: $*"
+	exit 1
+}
+
+if test $# -eq 0; then
+	root=$tmp/root
+	${MAKE:-make} -s install DESTDIR="$root" >"$tmp/log" 2>&1 || {
+		cat "$tmp/log"
+		fail "make install DESTDIR=$root"
+	}
+	pc=$(find "$root" -name kmempool.pc)
+else
+	root=
+	pc=$(find "$1" -name kmempool.pc)
+fi
+test -f "$pc" || fail "no kmempool.pc was installed"
+libdir=$(dirname "$(dirname "$pc")")
+
+# Of all pkg-config files only ours counts.
+PKG_CONFIG_LIBDIR=$(dirname "$pc")
+PKG_CONFIG_SYSROOT_DIR=$root
+PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1
+PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
+export PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR
+export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS PKG_CONFIG_ALLOW_SYSTEM_LIBS
+test -n "$root" || unset PKG_CONFIG_SYSROOT_DIR
+unset PKG_CONFIG_PATH
+cflags=$("$pkg_config" --cflags kmempool) || fail "pkg-config --cflags"
+libs=$("$pkg_config" --libs kmempool) || fail "pkg-config --libs"
+LD_LIBRARY_PATH=$libdir${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export LD_LIBRARY_PATH
+
+# Pools over malloc know their element's size only if the library recognises
+# the callbacks, and __GFP_ZERO asks for that size.
+cat >"$tmp/program.c" <<'END'
+#include <kmempool/mempool.h>
+
+int main(void)
+{
+	mempool_t *pool = mempool_create_kmalloc_pool(2, 256);
+	char *element;
+
+	if (!pool)
+		return 1;
+	element = (char *)mempool_alloc(pool, GFP_KERNEL | __GFP_ZERO);
+	if (!element || element[255] != 0)
+		return 2;
+	mempool_free(element, pool);
+	mempool_destroy(pool);
+	return 0;
+}
+END
+cat >"$tmp/plugin.c" <<'END'
+#include <dlfcn.h>
+#include <stdio.h>
+
+int main(void)
+{
+	void *lib = dlopen("libkmempool.so.0", RTLD_NOW);
+	void *sym = lib ? dlsym(lib, "kmempool_alloc") : NULL;
+
+	if (!sym) {
+		puts(dlerror());
+		return 1;
+	}
+	return dlclose(lib) != 0 || dlsym(RTLD_DEFAULT, "malloc") == NULL;
+}
+END
+cp "$tmp/program.c" "$tmp/program.cc"
+
+strict="-Wall -Wextra -Wpedantic -Werror"
+include=$(find "${root:-$1}" -path '*/kmempool/mempool.h')
+headers=$(cd "${include%/*}" && ls ./*.h) ||
+	fail "no headers were installed"
+for header in $headers; do
+	header=kmempool/${header#./}
+	printf '#include <%s>\n#include <%s>\nextern int dummy;\n' \
+		"$header" "$header" >"$tmp/alone.c"
+	$cc -std=c11 $strict $cflags -c -o "$tmp/alone.o" "$tmp/alone.c" ||
+		fail "<$header> alone as C11"
+	test -z "$cxx" || $cxx -std=c++17 $strict $cflags -x c++ -c \
+		-o "$tmp/alone.o" "$tmp/alone.c" ||
+		fail "<$header> alone as C++17"
+done
+
+# try NAME COMPILER FLAGS... - build and run
+try()
+{
+	name=$1
+	shift
+	"$@" || fail "building $name: $*"
+	"$tmp/a.out" || fail "$name ended with status $?"
+}
+o="$CFLAGS $LDFLAGS $SAN_FLAGS -o $tmp/a.out"
+try "a C11 program" \
+	$cc -std=c11 $strict $cflags $o "$tmp/program.c" $libs
+test -z "$cxx" || try "a C++17 program" \
+	$cxx -std=c++17 $strict $cflags $o "$tmp/program.cc" $libs
+case $SAN_FLAGS in
+*thread*)	# needs position-independent programs
+	;;
+*)	try "a program that is not position independent" \
+		$cc -std=c11 -fno-pie -no-pie $cflags $o "$tmp/program.c" $libs
+	;;
+esac
+try "a program that opens the library" \
+	$cc -D_GNU_SOURCE $o "$tmp/plugin.c" -ldl
+
+echo "headers, programs and dlopen work from ${root:-$1}"

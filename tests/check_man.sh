@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Every function of the headers has a manual page under its own name, with
+# RETURN VALUE and ERRORS; every page is clean under mandoc and groff and is
+# installed; the program in README is examples/hello.c.
+
+LC_ALL=C
+export LC_ALL
+top=${top_srcdir:-$(dirname "$0")/..}
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+rc=0
+bad()
+{
+	echo "FAIL: $*"
+	rc=1
+}
+
+# The names in C of all functions, exported and inline: of each statement of
+# the headers that declares one, the word before the first parenthesis that is
+# not an attribute's.
+sed -e 's,/\*.*\*/,,' -e '/\/\*/,/\*\//d' -e '/^#/d' \
+	"$top/include/kmempool/mempool.h" | tr '\n\t{' '  ;' | tr ';' '\n' |
+	sed -n -e '/typedef/d' \
+	-e '/KMEMPOOL_API\|static inline/s/^[^(]*[ *]\([a-z0-9_]*\)(.*/\1/p' |
+	sort >"$tmp/functions"
+exported=$(grep -c '^KMEMPOOL_API' "$top/include/kmempool/mempool.h")
+test "$(wc -l <"$tmp/functions")" -ge "$exported" ||
+	bad "found only $(wc -l <"$tmp/functions") of $exported functions"
+
+while read -r name; do
+	page=$top/man/$name.3
+	test -r "$page" || {
+		bad "$name has no page"
+		continue
+	}
+	target=$(sed -n 's/^\.so  *//p' "$page")
+	test -z "$target" || page=$top/man/$(basename "$target")
+	test -r "$page" || {
+		bad "$name.3 refers to $target, which does not exist"
+		continue
+	}
+	grep -q '^\.SH "*RETURN VALUE' "$page" ||
+		bad "$page: no RETURN VALUE ($name)"
+	grep -q '^\.SH "*ERRORS' "$page" || bad "$page: no ERRORS ($name)"
+	sed -n '/^\.SH "*NAME/,/^\.SH "*SYNOPSIS/p' "$page" |
+		tr -d '\\' | grep -qw "$name" ||
+		bad "$page does not have $name under NAME"
+done <"$tmp/functions"
+
+for page in "$top"/man/*.[37]; do
+	grep -q "man/$(basename "$page")" "$top/man/local.mk" ||
+		bad "$page is not in man/local.mk"
+done
+
+# The indented program of README is the example, to the letter.
+sed -n 's/^    //; /^\/\* SPDX/,/^}$/p' "$top/README" >"$tmp/hello.c"
+cmp -s "$tmp/hello.c" "$top/examples/hello.c" ||
+	bad "the program in README is not examples/hello.c"
+
+if command -v mandoc >/dev/null; then
+	# An alias, one .so line, has nothing to look at; its target has.
+	mandoc -T lint -W warning $(grep -L '^\.so ' "$top"/man/*.[37]) ||
+		bad "mandoc has something to say"
+else
+	missing="mandoc"
+fi
+if command -v groff >/dev/null && test -e "$(command -v tbl)"; then
+	for page in "$top"/man/*.[37]; do
+		grep -q '^\.so ' "$page" && continue
+		groff -ww -man -t -Tutf8 -z "$page" >"$tmp/groff" 2>&1
+		test ! -s "$tmp/groff" ||
+			bad "groff: $page:" "$(cat "$tmp/groff")"
+	done
+else
+	missing="$missing groff"
+fi
+
+test $rc -eq 0 || exit $rc
+test -z "$missing" || {
+	echo "cannot check the pages' markup here, not installed: $missing"
+	exit 77
+}
+echo "$(wc -l <"$tmp/functions") functions, each with its page"

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+
+TEST_EXTENSIONS = .sh
+
+# What the scripts need to build and look as this build does.
+if HAVE_CXX
+tests_cxx = $(CXX)
+endif
+AM_TESTS_ENVIRONMENT = \
+	top_srcdir='$(top_srcdir)'; top_builddir='$(top_builddir)'; \
+	CC='$(CC)'; CXX='$(tests_cxx)'; CFLAGS='$(CFLAGS)'; \
+	LDFLAGS='$(LDFLAGS)'; SAN_FLAGS='$(SAN_FLAGS)'; NM='$(NM)'; \
+	PKGCONFIG='$(PKGCONFIG)'; MAKE='$(MAKE)'; \
+	: $${ASAN_OPTIONS=detect_stack_use_after_return=1}; \
+	export top_srcdir top_builddir CC CXX CFLAGS LDFLAGS SAN_FLAGS NM; \
+	export PKGCONFIG MAKE ASAN_OPTIONS;
+
+check_SCRIPTS = \
+	man/check_examples.sh \
+	tests/blockcopy.sh \
+	tests/check_exports.sh \
+	tests/check_install.sh \
+	tests/check_man.sh
+TESTS += $(check_SCRIPTS)
+EXTRA_DIST += $(check_SCRIPTS)
+
+# The headers, from both languages.
+check_PROGRAMS += tests/header_c
+TESTS += tests/header_c
+tests_header_c_SOURCES = tests/header_c.c
+tests_header_c_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DTEST_PACKAGE_VERSION='"$(PACKAGE_VERSION)"'
+tests_header_c_CFLAGS = $(AM_CFLAGS) -std=c11 -pedantic
+
+if HAVE_CXX
+check_PROGRAMS += tests/header_cxx
+TESTS += tests/header_cxx
+endif
+tests_header_cxx_SOURCES = tests/header_cxx.cc
+tests_header_cxx_CXXFLAGS = $(AM_CXXFLAGS) -std=c++17 -Wall -Wextra -pedantic
+
+check_LTLIBRARIES += libtestlib.la
+libtestlib_la_SOURCES = \
+	tests/testlib.c \
+	tests/testlib.h
+
+# White-box tests see hidden symbols: they link the objects, not the library.
+if HAVE_CHECK
+unit_tests = \
+	tests/check_attr \
+	tests/check_backend \
+	tests/check_bulk \
+	tests/check_mempool \
+	tests/check_resize \
+	tests/check_retry \
+	tests/check_stats \
+	tests/check_threads \
+	tests/check_wait \
+	tests/check_whitebox
+endif
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+
+unit_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_libs = libtestlib.la libkmempool.la $(CHECK_LIBS)
+tests_check_attr_CFLAGS = $(unit_cflags)
+tests_check_attr_LDADD = $(unit_libs)
+tests_check_backend_CFLAGS = $(unit_cflags)
+tests_check_backend_LDADD = $(unit_libs)
+tests_check_bulk_CFLAGS = $(unit_cflags)
+tests_check_bulk_LDADD = $(unit_libs)
+tests_check_mempool_CFLAGS = $(unit_cflags)
+tests_check_mempool_LDADD = $(unit_libs)
+tests_check_resize_CFLAGS = $(unit_cflags)
+tests_check_resize_LDADD = $(unit_libs)
+tests_check_retry_CFLAGS = $(unit_cflags)
+tests_check_retry_LDADD = $(unit_libs)
+tests_check_stats_CFLAGS = $(unit_cflags)
+tests_check_stats_LDADD = $(unit_libs)
+tests_check_threads_CFLAGS = $(unit_cflags)
+tests_check_threads_LDADD = $(unit_libs)
+tests_check_wait_CFLAGS = $(unit_cflags)
+tests_check_wait_LDADD = $(unit_libs)
+tests_check_whitebox_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_check_whitebox_CFLAGS = $(unit_cflags)
+tests_check_whitebox_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap
+tests_check_whitebox_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
+
+# Everything at once, at random; longer with KMEMPOOL_TEST_LONG=1.
+random_tests = \
+	tests/model_mempool \
+	tests/storm
+check_PROGRAMS += $(random_tests)
+TESTS += $(random_tests)
+tests_model_mempool_LDADD = libtestlib.la libkmempool.la
+tests_storm_LDADD = libtestlib.la libkmempool.la
