@@ -26,18 +26,21 @@ void core_update_gate(struct mempool_core *core)
 				 __ATOMIC_RELAXED);
 }
 
-void core_trim(struct mempool_core *core)
+void core_return(struct mempool_core *core, void *element)
 {
 	mempool_t *pool = core->pool;
 	int cancel_state;
-	void *element;
 
-	while (!waitq_wants(core, core->reserve.nr)) {
-		element = reserve_take(&core->reserve);
-		core_unlock(core);
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-		pool->kmp_free_fn(element, pool->kmp_pool_data);
-		pthread_setcancelstate(cancel_state, NULL);
-		core_lock(core);
-	}
+	core_unlock(core);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	pool->kmp_free_fn(element, pool->kmp_pool_data);
+	pthread_setcancelstate(cancel_state, NULL);
+	core_lock(core);
+	retry_kick(core);
+}
+
+void core_trim(struct mempool_core *core)
+{
+	while (!waitq_wants(core, core->reserve.nr))
+		core_return(core, reserve_take(&core->reserve));
 }

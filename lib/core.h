@@ -44,14 +44,15 @@ struct mempool_core {
 	struct waitq		waitq;
 	struct retry		retry;
 
-	/* Counted under lock.  wait_hist and the fields that other objects
-	 * know (min_nr, curr_nr, ...) are filled in by stats.c. */
+	/* Counted under lock.  What is known elsewhere (min_nr, curr_nr, the
+	 * counters of counters.h ...) stats.c fills into its copy. */
 	struct mempool_stats	stats;
 };
 
 /* What the first try asks of the backend: do not wait, do not do I/O. */
 #define GFP_FIRST_CLEAR	(__GFP_DIRECT_RECLAIM | __GFP_IO)
-/* What every try adds: the caller has something to fall back on. */
+/* What every try of alloc and bulk adds: the caller has something to fall back
+ * on. */
 #define GFP_HINTS	(__GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN)
 #define GFP_KNOWN	0x7ffu
 
@@ -79,10 +80,14 @@ static inline void core_unlock(struct mempool_core *core)
 }
 
 /*
- * Gives the backend what the reserve holds beyond what it may, after a request
- * left or min_nr shrank.  Lock held; dropped around free_fn, which runs with
- * cancellation disabled: the caller may have elements in hand.
+ * Gives an element that nobody wants to the backend, and has those who wait
+ * try there.  Lock held; dropped around free_fn, which runs with cancellation
+ * disabled: the caller may have elements in hand.
  */
+void core_return(struct mempool_core *core, void *element);
+
+/* The same with what the reserve holds beyond what it may, after a request
+ * left or min_nr shrank. */
 void core_trim(struct mempool_core *core);
 
 /* mempool_free() without the short path: for calls from within, which are not

@@ -118,11 +118,9 @@ static void make_key(void)
 static struct block *make_block(void)
 {
 	struct block *block;
-	int saved_errno = errno;
 
 	block = mmap(NULL, BLOCK_SIZE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	errno = saved_errno;
 	return block == MAP_FAILED ? NULL : block;
 }
 
@@ -160,27 +158,35 @@ static struct block *get_block(void)
 	return block;
 }
 
-/* False when this thread must use the shared cells. */
-static COLD bool set_base(void)
+static void set_base(void)
 {
 	struct block *block;
 
-	if (use_shared)
-		return false;
 	use_shared = true;
 	pthread_once(&key_once, make_key);
 	if (!key_made)
-		return false;
+		return;
 	block = get_block();
 	if (!block)
-		return false;
+		return;
+	/* May ask malloc, in a program with many keys. */
 	if (pthread_setspecific(key, block)) {
 		release_block(block);
-		return false;
+		return;
 	}
 	use_shared = false;
 	counters_base = in_words(block);
-	return true;
+}
+
+/* Whether this thread has a block, now at the latest. */
+static COLD bool try_set_base(void)
+{
+	int saved_errno = errno;
+
+	if (!use_shared)
+		set_base();
+	errno = saved_errno;
+	return counters_base >= 0;
 }
 
 /* ---- slots ------------------------------------------------------------- */
@@ -266,7 +272,7 @@ void counters_add(struct counter_slot *slot, enum counter which, uint64_t n)
 	intptr_t offset = counters_offset(slot);
 	uint64_t *value;
 
-	if (offset < 0 || (counters_base < 0 && !set_base())) {
+	if (offset < 0 || (counters_base < 0 && !try_set_base())) {
 		__atomic_fetch_add(&slot->shared.value[which], n,
 				   __ATOMIC_RELEASE);
 		return;

@@ -225,8 +225,8 @@ void *mempool_alloc_noreserve(mempool_t *pool, gfp_t gfp_mask)
 
 /*
  * A free counts itself as its very last act, so that who sees the count may
- * destroy the pool.  As a clean-up it does so too when free_fn is unwound, by
- * pthread_cancel() or an exception: the element was free_fn's by then.
+ * destroy the pool.  As a clean-up it does so too when the thread is cancelled
+ * in free_fn: the element was free_fn's by then.
  */
 static inline void count_in_cell(intptr_t *cell)
 {

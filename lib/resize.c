@@ -26,29 +26,25 @@ static bool is_full(struct mempool_core *core)
  * backend fails, whatever requests take away meanwhile. */
 static int fill(struct mempool_core *core)
 {
-	mempool_t *pool = core->pool;
-	enum waitq_gift gift = WAITQ_TO_RESERVE;
-	void *element = NULL;
-	bool full;
+	void *element;
+	int err = 0;
 
-	for (;;) {
-		core_lock(core);
-		if (element)
-			gift = waitq_give(core, element);
-		full = is_full(core);
-		core_unlock(core);
-		if (gift == WAITQ_REFUSED)
-			pool->kmp_free_fn(element, pool->kmp_pool_data);
-		if (full)
-			return 0;
-		element = core->alloc_fn(GFP_KERNEL, pool->kmp_pool_data);
-		if (!element)
-			break;
-	}
 	core_lock(core);
-	core->stats.backend_failures++;
+	while (!is_full(core)) {
+		core_unlock(core);
+		element = core->alloc_fn(GFP_KERNEL,
+					 core->pool->kmp_pool_data);
+		core_lock(core);
+		if (!element) {
+			core->stats.backend_failures++;
+			err = -ENOMEM;
+			break;
+		}
+		if (waitq_give(core, element) == WAITQ_REFUSED)
+			core_return(core, element);
+	}
 	core_unlock(core);
-	return -ENOMEM;
+	return err;
 }
 
 static int refill(struct mempool_core *core)

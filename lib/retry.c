@@ -37,10 +37,13 @@
  *   R1  A holder that was chosen and leaves before it tried (granted, timed
  *       out, cancelled) passes the duty on.
  *   R2  A holder that is still at it when due_ns comes is forgotten, and
- *       marked as passed over, so that a backend call that hangs, or a thread
- *       that is stopped, holds up its own request only.
+ *       marked as passed over, so that a backend call that hangs holds up its
+ *       own request only.
  *   R3  A request notes kicks before its last try outside the queue and is
  *       compared when it joins, so a kick in between is not lost.
+ *   R4  After a try its request is QUEUED for half a period at least, unless
+ *       there was a kick: a request whose alloc_fn takes longer than a period
+ *       would otherwise be passed over for ever.
  *
  * 4. The watch
  *
@@ -48,7 +51,8 @@
  * anyway when it joins and will be the last to leave: while requests come and
  * are served in order, nobody is woken to take it over.  When it leaves or
  * goes TRYING, the last QUEUED request is signalled and takes over.  The
- * watch does not try; it gives the duty to whose it is.
+ * watch does not try; it gives the duty to whose it is.  One that another has
+ * relieved wakes once more, at the time it had set, and sleeps on without.
  *
  * 5. What this file does not do
  *
@@ -163,7 +167,7 @@ void retry_run(struct mempool_core *core, struct request *request)
 {
 	struct retry *retry = &core->retry;
 	uint64_t kicks = retry->kicks;
-	enum waitq_gift gift = WAITQ_TO_RESERVE;
+	uint64_t now_ns;
 	int cancel_state;
 	void *element;
 
@@ -177,28 +181,26 @@ void retry_run(struct mempool_core *core, struct request *request)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	element = core->alloc_fn(request->gfp | GFP_HINTS,
 				 core->pool->kmp_pool_data);
+	pthread_setcancelstate(cancel_state, NULL);
+	now_ns = deadline_now_ns();
 	core_lock(core);
 
 	if (retry->holder == request)
 		retry->holder = NULL;
+	if (retry->due_ns < now_ns + retry->period_ns / 2)
+		retry->due_ns = now_ns + retry->period_ns;	/* R4 */
 	if (request->state == REQUEST_TRYING) {
 		request->state = REQUEST_QUEUED;
 		if (!retry->watch)
 			retry->watch = request;
 		waitq_serve(core);
 	}
-	if (element) {
-		gift = waitq_give(core, element);
+	if (element)
 		retry->kicks++;
-	} else {
+	else
 		core->stats.backend_failures++;
-	}
+	if (element && waitq_give(core, element) == WAITQ_REFUSED)
+		core_return(core, element);
 	if (retry->kicks != kicks)
 		try_now(core);
-	if (gift == WAITQ_REFUSED) {
-		core_unlock(core);
-		core->pool->kmp_free_fn(element, core->pool->kmp_pool_data);
-		core_lock(core);
-	}
-	pthread_setcancelstate(cancel_state, NULL);
 }

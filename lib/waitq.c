@@ -21,8 +21,9 @@
  *   reserve   where every element passes through on its way to a request,
  *             and where elements collect for a bulk request.
  *
- * The pool's mutex, "the lock", guards all three.  The only atomic is the
- * gate (section 6).
+ * The pool's mutex, "the lock", guards all three.  The gate (section 6) is an
+ * atomic; nr is also read without the lock, by who only asks whether to take
+ * it.
  *
  * 3. States of a request, and who moves it.  All moves are made with the lock.
  *
@@ -99,7 +100,7 @@
  *   Breaks    if an element could leave the reserve before the gate closes.
  *
  * A pool with min_nr 0 has no reserve elements whose frees would come, so its
- * gate is never open, and a free that went to free_fn kicks (retry.c).
+ * gate is never open, and whoever gave an element to free_fn kicks (retry.c).
  *
  * 7. Lifetime
  *
@@ -382,6 +383,12 @@ int waitq_wait(struct mempool_core *core, void **slots, unsigned int lack,
 	int err;
 
 	assert(lack > 0 && lack <= core->reserve.cap);
+	/* Not queued for nothing: the newest request becomes the watch, which
+	 * would have to be handed back, with a signal. */
+	if (request->since_ns >= deadline_ns) {
+		core->stats.timeouts++;
+		return -ETIMEDOUT;
+	}
 	init_cond(&request->cond);
 	core->stats.waits++;
 	core->waitq.nr_inside++;

@@ -33,7 +33,8 @@ struct request {
 	unsigned int		lack;		/* elements wanted, at least 1 */
 	gfp_t			gfp;		/* the caller's mask */
 	bool			must_retry;	/* the retry is its duty now */
-	bool			passed_over;	/* somebody behind was served */
+	bool			passed_over;	/* somebody behind was served, or its
+						   retry hung: not to retry next */
 	uint64_t		since_ns;	/* when it was queued */
 };
 

@@ -178,6 +178,106 @@ START_TEST(what_a_retry_brings_for_nobody_goes_back_to_the_backend)
 }
 END_TEST
 
+/* ---- a backend slower than retry_ms -------------------------------------- */
+
+static void *give_or_refuse_slowly(gfp_t gfp_mask, void *pool_data)
+{
+	atomic_bool *gives = pool_data;
+
+	(void)gfp_mask;
+	if (*gives)
+		return malloc(ELEMENT_SIZE);
+	pause_ms(20);
+	return NULL;
+}
+
+static void free_element(void *element, void *pool_data)
+{
+	(void)pool_data;
+	free(element);
+}
+
+/* While it is inside alloc_fn, newcomers may pass; so it must not always be. */
+START_TEST(a_backend_slower_than_retry_ms_starves_nobody)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	uint64_t end = now_ns() + 20 * UINT64_C(1000000000);
+	static atomic_bool gives = true;
+	struct sleeper s;
+	void *element;
+
+	attr.retry_ms = 10;
+	pool = mempool_create_attr(1, give_or_refuse_slowly, free_element,
+				   &gives, &attr);
+	ck_assert_ptr_nonnull(pool);
+	gives = false;
+	element = mempool_alloc_preallocated(pool);
+	ck_assert_ptr_nonnull(element);
+	queue(&s, 1);
+	/* Held for longer than a try takes, given back for a moment. */
+	do {
+		pause_ms(37);
+		mempool_free(element, pool);
+		element = mempool_alloc_preallocated(pool);
+	} while (element && now_ns() < end);
+	ck_assert_ptr_null(element);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	mempool_destroy(pool);
+}
+END_TEST
+
+/* ---- what the pool itself gives to the backend ------------------------------ */
+
+static void *shrink_to_0(void *unused)
+{
+	(void)unused;
+	return mempool_resize(pool, 0) ? pool : NULL;
+}
+
+START_TEST(the_surplus_of_a_shrinking_is_found_without_a_retry)
+{
+	pthread_t thread;
+	struct sleeper s;
+	void *failed;
+
+	make_pool(1, HOUR_MS);
+	backend_hold_frees(&b, 1);
+	ck_assert_int_eq(pthread_create(&thread, NULL, shrink_to_0, NULL), 0);
+	ck_assert(backend_wait_held(&b, 1));
+	queue(&s, 1);
+	backend_give(&b, 1);
+	backend_release(&b);
+	pthread_join(thread, &failed);
+	ck_assert_ptr_null(failed);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(a_request_past_its_deadline_wakes_nobody)
+{
+	struct timespec past = deadline_past();
+	struct sleeper s;
+	int i;
+
+	make_pool(0, HOUR_MS);
+	queue(&s, 1);
+	for (i = 0; i < 100; i++)
+		ck_assert_ptr_null(mempool_alloc_until(pool, GFP_KERNEL,
+						       &past));
+	ck_assert_uint_eq(stats_of(pool).waits, 1);
+	ck_assert_uint_eq(stats_of(pool).waiters_max, 1);
+	ck_assert_uint_eq(stats_of(pool).timeouts, 100);
+	backend_give(&b, GIVE_ALWAYS);
+	mempool_kick(pool);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("retry");
@@ -194,6 +294,14 @@ static Suite *suite(void)
 	tcase_add_test(tc, one_whose_retry_hung_leaves_the_next_to_another);
 	tcase_add_test(tc,
 		what_a_retry_brings_for_nobody_goes_back_to_the_backend);
+	suite_add_tcase(s, tc);
+
+	tc = tcase_create("progress");
+	tcase_set_timeout(tc, TEST_TIMEOUT);
+	tcase_add_test(tc, a_backend_slower_than_retry_ms_starves_nobody);
+	tcase_add_test(tc,
+		the_surplus_of_a_shrinking_is_found_without_a_retry);
+	tcase_add_test(tc, a_request_past_its_deadline_wakes_nobody);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -16,7 +16,9 @@
  *              of range and unknown flags are EINVAL; a void function given
  *              one does nothing.
  *   callbacks  alloc_fn and free_fn are entered with no library lock held.
- *              They may sleep, and may call into any other pool.
+ *              They may sleep, and may call into any other pool.  They must
+ *              return: leaving one by longjmp(), an exception or
+ *              pthread_exit() is undefined.
  *   sleeping   each comment says whether the library itself sleeps; a call
  *              also sleeps wherever the callback it enters does.
  *   cancelling the sleeping waits are cancellation points and nothing else
@@ -155,17 +157,18 @@ struct mempool_stats {
 					   they came from */
 	uint64_t backend_failures;	/* times alloc_fn returned NULL */
 	uint64_t nowait_failures;	/* calls that could not sleep, failed */
-	uint64_t waits;			/* requests that fell asleep */
+	uint64_t waits;			/* requests that were queued */
 	uint64_t waiters;		/* requests queued now */
 	uint64_t waiters_max;		/* most at once */
 	uint64_t wait_total_ns;		/* of waits that ended */
 	uint64_t wait_max_ns;		/* longest that ended */
 	uint64_t wait_oldest_ns;	/* age of the oldest queued request */
-	uint64_t timeouts;		/* waits ended by their deadline, */
+	uint64_t timeouts;		/* requests ended by their deadline, */
 	uint64_t cancellations;		/* by pthread_cancel() or shutdown */
-	uint64_t free_waiter;		/* elements given to a request, */
-	uint64_t free_reserve;		/* put into the reserve, */
-	uint64_t free_backend;		/* passed to free_fn */
+	uint64_t free_waiter;		/* elements that served a request, */
+	uint64_t free_reserve;		/* stayed in the reserve, be it for a
+					   bulk request that lacks more, */
+	uint64_t free_backend;		/* went to free_fn */
 	/* ended waits by length: [0] below 1 us, [i] below 2^i us, the last
 	 * all longer ones */
 	uint64_t wait_hist[MEMPOOL_WAIT_BUCKETS];

@@ -1,0 +1,194 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+#   run.sh [short|full]
+#
+# Has spin visit every state of wait.pml, in several configurations, and then
+# look for each of the seeded bugs, which must be found.  The short form takes
+# some seconds, the full one less than a minute on two cores.  In "make check"
+# the default is the short form, unless KMEMPOOL_TEST_LONG is set; else it is
+# the full one.
+
+LC_ALL=C
+export LC_ALL
+model=$(cd "$(dirname "$0")" && pwd)/wait.pml
+: "${CC:=cc}"
+export CC
+
+# ---- one configuration, in a directory of its own -------------------------
+
+# once DIRECTORY LABEL EXPECTED OPTION...: what is EXPECTED is "holds" or what
+# pan is to find, with _ for each space.  Leaves the line for the table in
+# DIRECTORY/line.
+once()
+{
+	dir=$1 label=$2 expected=$(echo "$3" | tr _ ' ')
+	shift 3
+	cd "$dir" || return
+	states=0 seconds=0 verdict="does not build"
+	safety=-DSAFETY search=
+	case " $* " in
+	*" -DLIVE "*) safety=-DNFAIR=3 search="-a -f" ;;
+	esac
+	# The code is large and runs for a moment: no -O.
+	if spin "$@" -a "$model" >spin.log 2>&1 &&
+	   $CC $safety -w -o pan pan.c >cc.log 2>&1; then
+		./pan $search -m20000 -w21 >pan.log 2>&1
+		states=$(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' pan.log)
+		seconds=$(sed -n 's/^pan: elapsed time \(.*\) seconds/\1/p' \
+			pan.log)
+		verdict=$(sed -n -e '/^pan:[0-9]*: /!d' \
+			-e 's/^pan:[0-9]*: //' -e 's/ (.*//' \
+			-e 's/^assertion violated .*/assertion violated/' \
+			-e p -e q pan.log)
+		test -n "$verdict" ||
+			if grep -q 'errors: 0$' pan.log &&
+			   ! grep -q 'Search not completed\|max search depth' \
+				pan.log; then
+				verdict=holds
+			else
+				verdict="did not end"
+			fi
+	fi
+	result=ok
+	test "$verdict" = "$expected" || result=FAIL
+	printf '%-14s %9s states %6s s  %-4s %s\n' "$label" \
+		"${states:-?}" "${seconds:-?}" "$result" "$verdict" >line
+	test $result = ok || {
+		echo "expected: $expected; options: $*"
+		cat spin.log
+		tail -n 20 cc.log pan.log 2>/dev/null
+	} >trouble
+}
+
+if test "$1" = once; then
+	shift
+	once "$@"
+	exit
+fi
+
+# ---- all of them -----------------------------------------------------------
+
+form=$1
+if test -z "$form"; then
+	form=full
+	test -z "$top_builddir" || test -n "$KMEMPOOL_TEST_LONG" || form=short
+fi
+case $form in
+short | full) ;;
+*)
+	sed -n '3,11s/^# \{0,1\}//p' "$0" >&2
+	exit 2
+	;;
+esac
+for tool in spin "${CC%% *}"; do
+	command -v "$tool" >/dev/null || {
+		echo "skipped: $tool is not installed"
+		exit 77
+	}
+done
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/kmempool-model.XXXXXX") || exit 1
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# Form, name, what is expected, options.  The numbers are sets of threads:
+# bit 0 is the first.
+#
+# Without TIMER nobody is woken but by a signal, so one that is lost leaves
+# somebody asleep for ever.
+cat >"$tmp/configurations" <<'END'
+# No backend: all that can happen to requests of both kinds.
+full fixed FIXED=1 BULK=7 NOWAIT=7 TMO=1 CANCEL=2
+short fixed-wait FIXED=1 BULK=7
+full fixed-twice FIXED=1 BULK=7 NOWAIT=4 TMO=1 CANCEL=2 ROUNDS=2
+full fixed-resize FIXED=1 BULK=3 TMO=1 RESIZE1=1 RESIZE2=2
+full fixed-grow FIXED=1 MIN=1 BACKEND=1 BULK=1 CANCEL=2 RESIZE1=2 RESIZE2=1
+# No reserve, and a timer that never comes: whatever goes to the backend is
+# noticed, also while one request keeps what it has.
+short zero MIN=0 BACKEND=1 TMO=1 CANCEL=2
+full zero-twice MIN=0 BACKEND=2 KEEP=1 ROUNDS=2
+full zero-resize MIN=1 RESIZE1=0 TMO=1
+# What is in use does not come back, and the backend recovers, with one kick
+# or without a word; all are served by what the first finds.
+short kick MIN=1 OUTSIDE=2 KEEP=7 KICK=1 TMO=2 CANCEL=1
+full timer MIN=1 OUTSIDE=2 KEEP=7 TIMER=1 TMO=2 HANG=1
+# A backend that fails as it likes, and a thread that hangs in it.
+full retry MIN=1 BACKEND=1 FLAKY=1 TIMER=1 TMO=1 CANCEL=2 HANG=1
+full retry-twice MIN=1 BACKEND=1 TIMER=1 ROUNDS=2 HANG=1
+full retry-bulk BACKEND=1 FLAKY=1 TIMER=1 SINGLE=5 BULK=3 TMO=4 HANG=2
+full resize-bulk SINGLE=5 BULK=3 TMO=1 RESIZE1=1 RESIZE2=2
+full shutdown FIXED=1 BULK=7 KEEP=1 TMO=2 CANCEL=4 SHUTDOWN=1
+full shutdown-try MIN=1 BACKEND=1 FLAKY=1 TIMER=1 NOWAIT=1 SHUTDOWN=1
+# Everybody is served at last, if every thread that can go on does.
+full live MIN=1 BACKEND=1 FLAKY=1 TIMER=1 SPURIOUS=0 LIVE
+short live-bulk FLAKY=1 TIMER=1 SINGLE=4 BULK=3 SPURIOUS=0 LIVE
+full live-recover MIN=1 OUTSIDE=2 KEEP=7 HANG=1 TIMER=1 SPURIOUS=0 LIVE
+END
+
+# The property that each breaks, the configuration, what pan is to say.
+# Form, name of the seeded bug, configuration, what pan is to say.
+cat >"$tmp/bugs" <<'END'
+# An element in two hands, or in none.
+full TIMEOUT fixed assertion violated
+short CANCEL fixed assertion violated
+# A wake-up is lost.
+short LOST fixed assertion violated
+full SHUTDOWN shutdown assertion violated
+full WATCH timer assertion violated
+full DUTY kick invalid end state
+full JOIN kick invalid end state
+short KICK kick invalid end state
+full BULK fixed-wait invalid end state
+full SHRINK fixed-resize invalid end state
+# Something lies idle, or is taken out of turn.
+short IDLE fixed assertion violated
+full BACK retry assertion violated
+full PASS retry assertion violated
+full GROW fixed-grow assertion violated
+full OVERTAKE fixed assertion violated
+# A request is never served.
+short DUE live-recover acceptance cycle
+full HANG live-recover acceptance cycle
+# One that has left is touched.
+short LATE_SIGNAL fixed-wait assertion violated
+# The free that does not take the lock.
+short GATE fixed-wait invalid end state
+full ZERO zero invalid end state
+full REFUSED zero-twice invalid end state
+full TRIM zero-resize invalid end state
+END
+
+# The two lists as one: label, what is expected, options.
+jobs()
+{
+	grep -v '^#' "$tmp/configurations" | while read -r when name options; do
+		test "$when" = short || test "$form" = full || continue
+		echo "$name holds $options"
+	done
+	grep -v '^#' "$tmp/bugs" | while read -r when bug name expected; do
+		test "$when" = short || test "$form" = full || continue
+		options=$(sed -n "s/^[a-z]* $name //p" "$tmp/configurations")
+		echo "$bug $(echo "$expected" | tr ' ' _) BUG_$bug=1 $options"
+	done
+}
+
+# Every bug of the model is in the list, and the other way round.
+sed -n 's/^[a-z]* \([A-Z_]*\) .*/\1/p' "$tmp/bugs" | sort >"$tmp/listed"
+sed -n 's/^#if.*BUG_\([A-Z_]*\).*/\1/p' "$model" | sort -u >"$tmp/seeded"
+diff "$tmp/listed" "$tmp/seeded" || exit 1
+
+jobs >"$tmp/jobs"
+nr=0
+while read -r label expected options; do
+	nr=$((nr + 1))
+	dir=$tmp/$(printf %02d $nr)
+	mkdir "$dir"
+	echo "$dir $label $expected $(echo " $options" | sed 's/ / -D/g')"
+done <"$tmp/jobs" |
+	xargs -P "$(getconf _NPROCESSORS_ONLN)" -L 1 sh "$0" once
+cat "$tmp"/*/line
+cat "$tmp"/*/trouble 2>/dev/null
+wanted=$(wc -l <"$tmp/jobs")
+good=$(cat "$tmp"/*/line | grep -c ' ok ')
+echo "$good of $wanted as expected ($form form)"
+test "$good" -eq "$wanted"

@@ -1,0 +1,1082 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait.pml - how requests wait, as lib/waitq.c and lib/retry.c do it
+ *
+ * Read those two first; the names here are theirs.  run.sh runs this in
+ * several configurations, each over all interleavings, and once for each
+ * seeded bug (BUG_...), which must be found.
+ *
+ * What is simplified, and why nothing is lost by it
+ *
+ *   lock      A section under the lock is one step (d_step ending in
+ *             unlock()).  What is read without the lock is the gate,
+ *             waitq.nr and bulk_nr: a section writes the gate once, as its
+ *             last act, and moves the others in one direction, so a reader in
+ *             mid-section does what one before or after it would.  Loading
+ *             the gate and acting on it are separate steps.
+ *   elements  One bit each.  A place (the reserve, the backend, a caller's
+ *             slots, the hand of a thread on its way to or from the backend)
+ *             is a set of bits.  The reserve is not kept in order.
+ *   memory    Sequentially consistent.  For the gate, the only value whose
+ *             order matters, waitq.c section 6 argues from coherence alone.
+ *   sleep     A condition variable is one flag, set by a signal only while
+ *             its thread sleeps.  Spurious wake-ups are few, or they would
+ *             hide a lost one.  Waking and locking again is one step: what a
+ *             thread does next depends on the state it finds then.
+ *   time      due is "due_ns has come".  It may come whenever somebody is
+ *             linked (TIMER), and wakes only who fell asleep with a timer.
+ *             A deadline may come at any moment, and stays past.  Requests
+ *             with a deadline are few, or they would hide a lost wake-up.
+ *   kicks     Instead of numbers that grow: for each thread, whether it has
+ *             noted the number, and whether it has changed since.
+ *   single    A single request is a bulk request for one: it lets the lock go
+ *             once more than the code does in a FIXED pool.
+ *   room      The reserve's array has CAP places from the start.
+ *
+ * Configuration
+ *
+ *   MIN, BACKEND, OUTSIDE  how many elements are in the reserve, in the
+ *                backend, and in a backend that recovers later
+ *   ROUNDS       requests that each of the 3 threads makes
+ *   SINGLE, BULK, NOWAIT   who may make requests for one; for two; for one
+ *                without sleeping: bit n is thread n, here and below
+ *   TMO, CANCEL  who has a deadline; who may be cancelled in its sleep
+ *   KEEP         who keeps what it got until all others have ended or keep
+ *   HANG         whose retry may take as long
+ *   FIXED, FLAKY (alloc_fn may fail although the backend has something),
+ *   TIMER, KICK (by the recovering backend), SHUTDOWN
+ *   RESIZE1, RESIZE2       to what min_nr is changed, one after the other
+ *   SPURIOUS     how many spurious wake-ups there may be
+ */
+#define N	3
+#define NONE	N
+
+#ifndef MIN
+#define MIN	2
+#endif
+#ifndef BACKEND
+#define BACKEND	0
+#endif
+#ifndef OUTSIDE
+#define OUTSIDE	0
+#endif
+#ifndef ROUNDS
+#define ROUNDS	1
+#endif
+#ifndef SINGLE
+#define SINGLE	7
+#endif
+#ifndef BULK
+#define BULK	0
+#endif
+#ifndef NOWAIT
+#define NOWAIT	0
+#endif
+#ifndef TMO
+#define TMO	0
+#endif
+#ifndef CANCEL
+#define CANCEL	0
+#endif
+#ifndef KEEP
+#define KEEP	0
+#endif
+#ifndef HANG
+#define HANG	0
+#endif
+#ifndef FIXED
+#define FIXED	0
+#endif
+#ifndef FLAKY
+#define FLAKY	0
+#endif
+#ifndef TIMER
+#define TIMER	0
+#endif
+#ifndef KICK
+#define KICK	0
+#endif
+#ifndef SHUTDOWN
+#define SHUTDOWN 0
+#endif
+#ifndef SPURIOUS
+#define SPURIOUS 1
+#endif
+#define CAP	2
+
+#define HAS(set, t)	(((set) >> (t)) & 1)
+
+/* Sets of elements. */
+#define TOTAL	(MIN + BACKEND + OUTSIDE)
+#define ALL	((1 << TOTAL) - 1)
+#define NR(set)	(((set) & 1) + (((set) >> 1) & 1) + (((set) >> 2) & 1))
+#define LOWEST(set) (((set) & 1) -> 1 : (((set) & 2) -> 2 : 4))
+
+/* ---- the pool ---------------------------------------------------------- */
+
+/* enum request_state; 0: there is no request. */
+#define QUEUED		1
+#define TRYING		2
+#define GRANTED		3
+#define CANCELLED	4
+#define LEFT		5
+
+typedef request {
+	byte state;
+	byte lack;
+	bool must_retry;
+	bool passed_over;
+	bool alive;		/* from waitq_wait()'s begin to its end */
+	bool asleep;
+	bool signalled;
+	bool armed;		/* sleeps with a timer */
+	byte came_after;	/* those who were linked when it was, and are */
+};
+
+request req[N];			/* a thread has one at a time */
+byte q[N];			/* the list; q[0] is its head */
+byte nr;
+byte reserve;
+byte min_nr = MIN;
+byte bulk_nr = MIN;
+bool gate;			/* open */
+bool shutdown;
+
+byte holder = NONE;
+byte watch = NONE;
+bool due;
+byte kicks[N];			/* 0: not noted; 1: noted; 2: kicked since */
+
+/* ---- the world --------------------------------------------------------- */
+
+#define RESIZER		N
+#define RECOVERY	(N + 1)
+
+byte backend;
+byte slots[N];			/* what callers hold, or are being given */
+byte hand[N + 2];		/* on the way from or to the backend */
+byte ended;			/* threads */
+byte kept;			/* threads that wait for the others to end */
+byte running;			/* everything else that must end */
+byte spurious = SPURIOUS;
+
+/* Used within one step only. */
+hidden byte b1, b2, b3, b4, b5, b6, served, gift;
+#define REFUSED		0
+#define TO_RESERVE	1
+#define TO_REQUEST	2
+
+/* ---- the list ---------------------------------------------------------- */
+
+#define IS_QUEUED(i)	((i) < nr && req[q[i]].state == QUEUED)
+#define IS_FRESH(i)	(IS_QUEUED(i) && !req[q[i]].passed_over)
+#define FIRST_QUEUED	(IS_QUEUED(0) -> q[0] : (IS_QUEUED(1) -> q[1] : \
+			(IS_QUEUED(2) -> q[2] : NONE)))
+#define LAST		(IS_QUEUED(2) -> q[2] : (IS_QUEUED(1) -> q[1] : \
+			(IS_QUEUED(0) -> q[0] : NONE)))
+#ifdef BUG_PASS		/* a request in alloc_fn is not passed over */
+#define FIRST		(nr && req[q[0]].state == QUEUED -> q[0] : NONE)
+#else
+#define FIRST		FIRST_QUEUED
+#endif
+
+#define LACKS(i, n)	((i) < nr && req[q[i]].lack >= (n))
+#ifdef BUG_SHRINK	/* what a queued bulk request was promised is taken */
+#define WANTS(n)	((n) <= min_nr)
+#else
+#define WANTS(n)	((n) <= min_nr || LACKS(0, n) || LACKS(1, n) || \
+			 LACKS(2, n))
+#endif
+
+#ifdef BUG_OVERTAKE	/* newcomers take what there is */
+#define MAY_TAKE(n)	(NR(reserve) >= (n))
+#else
+#define MAY_TAKE(n)	(NR(reserve) >= (n) && FIRST == NONE)
+#endif
+
+inline signal(t)
+{
+	assert(req[t].alive);
+	req[t].signalled = req[t].asleep
+}
+
+inline link_request(t)
+{
+	for (b1 : 0 .. nr - 1) {
+		req[t].came_after = req[t].came_after | (1 << q[b1])
+	}
+	q[nr] = t;
+	nr++
+}
+
+inline unlink_request(t, new_state)
+{
+	b1 = 0;
+	do
+	:: b1 < nr && q[b1] != t -> b1++
+	:: else -> break
+	od;
+	assert(b1 < nr);		/* it was linked */
+	nr--;
+	do
+	:: b1 < nr -> q[b1] = q[b1 + 1]; b1++
+	:: else -> break
+	od;
+	q[nr] = 0;
+	for (b1 : 0 .. N - 1) {
+		req[b1].came_after = req[b1].came_after & ~(1 << t)
+	}
+	if
+	:: nr == 0 -> due = false	/* nobody looks at it until it is set */
+	:: else
+	fi;
+	req[t].state = new_state;
+	retry_left(t)
+}
+
+/* ---- the reserve ------------------------------------------------------- */
+
+inline reserve_put(e)
+{
+	assert(NR(reserve) < CAP && !(reserve & (e)));
+	reserve = reserve | (e)
+}
+
+inline reserve_take(to)
+{
+	assert(reserve);
+	b2 = LOWEST(reserve);
+	reserve = reserve & ~b2;
+	to = to | b2
+}
+
+/* ---- serving ----------------------------------------------------------- */
+
+inline grant(t)
+{
+	for (b3 : 0 .. N - 1) {		/* first come, first served */
+		assert(!HAS(req[t].came_after, b3) || req[b3].state != QUEUED)
+	}
+	b3 = 0;
+	do
+	:: q[b3] != t -> req[q[b3]].passed_over = true; b3++
+	:: else -> break
+	od;
+	for (b3 : 1 .. req[t].lack) {
+		reserve_take(slots[t])
+	}
+	unlink_request(t, GRANTED);
+#ifdef BUG_LATE_SIGNAL	/* the signal comes after the lock is released */
+	to_signal = t
+#else
+	signal(t)
+#endif
+}
+
+inline waitq_serve()
+{
+	do
+	:: FIRST != NONE && NR(reserve) >= req[FIRST].lack ->
+		b4 = FIRST;
+		grant(b4);
+		served++
+	:: else -> break
+	od
+}
+
+inline waitq_give(e)
+{
+	if
+	:: WANTS(NR(reserve) + 1) ->
+		reserve_put(e);
+		served = 0;
+		waitq_serve();
+		gift = (served -> TO_REQUEST : TO_RESERVE)
+	:: else -> gift = REFUSED
+	fi
+}
+
+/* A newcomer. */
+inline take(t, n)
+{
+	assert(FIRST_QUEUED == NONE);	/* overtaking bound zero */
+	b4 = n;
+	for (b3 : 1 .. b4) {
+		reserve_take(slots[t])
+	}
+}
+
+/* ---- the retry --------------------------------------------------------- */
+
+inline give_duty()
+{
+	if
+	:: holder != NONE ->
+		req[holder].must_retry = false;
+		req[holder].passed_over = true
+	:: else
+	fi;
+	holder = (IS_FRESH(0) -> q[0] : (IS_FRESH(1) -> q[1] :
+		 (IS_FRESH(2) -> q[2] : FIRST)));
+	if
+	:: holder != NONE ->
+		due = false;
+		req[holder].must_retry = true;
+		signal(holder)
+	:: else
+	fi
+}
+
+inline try_now()
+{
+	if
+#ifdef BUG_HANG		/* a holder counts for ever */
+	:: !FIXED && nr > 0 && holder == NONE -> give_duty()
+#else
+	:: !FIXED && nr > 0 && (holder == NONE || due) -> give_duty()
+#endif
+	:: else
+	fi
+}
+
+inline count_kick()
+{
+	for (b5 : 0 .. N - 1) {
+		kicks[b5] = (kicks[b5] -> 2 : 0)
+	}
+}
+
+inline retry_kick()
+{
+	count_kick();
+	try_now()
+}
+
+inline retry_due()
+{
+#ifdef BUG_DUE		/* the watch only looks at its watch */
+	due = false
+#else
+#ifdef BUG_HANG
+	if
+	:: holder == NONE -> give_duty()
+	:: else -> due = false
+	fi
+#else
+	give_duty()
+#endif
+#endif
+}
+
+inline pass_watch()
+{
+	watch = LAST;
+#ifndef BUG_WATCH	/* the new watch sleeps on, without a timer */
+	if
+	:: watch != NONE -> signal(watch)
+	:: else
+	fi
+#endif
+}
+
+inline retry_joined(t)
+{
+	if
+	:: !FIXED ->
+		due = (nr == 1 -> false : due);
+		watch = t;
+#ifndef BUG_JOIN	/* a kick between the last try and here is lost */
+		if
+		:: kicks[t] == 2 -> try_now()
+		:: else
+		fi
+#endif
+	:: else
+	fi
+}
+
+inline retry_left(t)
+{
+	if
+	:: watch == t -> pass_watch()
+	:: else
+	fi;
+	if
+	:: holder == t ->
+		holder = NONE;
+#ifndef BUG_DUTY	/* the duty is not passed on */
+		if
+		:: req[t].must_retry -> try_now()
+		:: else
+		fi
+#endif
+	:: else
+	fi
+}
+
+/* retry_run() up to alloc_fn */
+inline retry_begin(t)
+{
+	kicks[t] = 1;
+	req[t].must_retry = false;
+	req[t].state = TRYING;
+	if
+	:: watch == t -> pass_watch()
+	:: else
+	fi;
+	waitq_serve()
+}
+
+/* ... and from there on; @hand[t] is what alloc_fn returned, or nothing. */
+inline retry_end(t)
+{
+	if
+	:: holder == t -> holder = NONE
+	:: else
+	fi;
+	if
+	:: req[t].state == TRYING ->
+		req[t].state = QUEUED;
+		watch = (watch == NONE -> t : watch);
+#ifndef BUG_BACK	/* a request that is back is not served */
+		waitq_serve()
+#endif
+	:: else
+	fi;
+	gift = TO_RESERVE;
+	if
+	:: hand[t] ->
+		waitq_give(hand[t]);
+		hand[t] = (gift == REFUSED -> hand[t] : 0);
+		count_kick()
+#ifdef BUG_KICK		/* a kick during a try that fails is lost */
+	:: else -> kicks[t] = 0
+#else
+	:: else
+#endif
+	fi;
+	if
+	:: kicks[t] == 2 -> try_now()
+	:: else
+	fi;
+	kicks[t] = 0
+}
+
+/* ---- the lock ---------------------------------------------------------- */
+
+inline core_update_gate()
+{
+	bulk_nr = (NR(reserve) >= min_nr -> min_nr : bulk_nr);
+	gate = NR(reserve) >= min_nr && min_nr && nr == 0
+}
+
+#define SLEEPS_WELL(t) \
+	(!req[t].asleep || req[t].signalled || \
+	 (req[t].state == QUEUED && !req[t].must_retry))
+#define LINKED(t)	(req[t].state == QUEUED || req[t].state == TRYING)
+
+inline check_conservation()
+{
+	/* I3: the sets cover everything and nothing is in two of them. */
+	assert((reserve | backend | slots[0] | slots[1] | slots[2] | hand[0] |
+		hand[1] | hand[2] | hand[3] | hand[4]) == ALL);
+	assert(reserve + backend + slots[0] + slots[1] + slots[2] + hand[0] +
+	       hand[1] + hand[2] + hand[3] + hand[4] == ALL)
+}
+
+inline check_invariants()
+{
+	/* I1 */
+	assert(LINKED(0) + LINKED(1) + LINKED(2) == nr);
+	/* I2 */
+	assert(FIRST_QUEUED == NONE ||
+	       NR(reserve) < req[FIRST_QUEUED].lack);
+	check_conservation();
+	/* I4 */
+	assert(FIXED || FIRST_QUEUED == NONE ||
+	       (watch != NONE && req[watch].state == QUEUED &&
+		(!req[watch].asleep || req[watch].signalled ||
+		 req[watch].armed)));
+	/* Nobody sleeps who has something to do. */
+#ifndef BUG_LATE_SIGNAL
+	assert(SLEEPS_WELL(0) && SLEEPS_WELL(1) && SLEEPS_WELL(2));
+#endif
+	/* The pool points at none who has left. */
+	assert(holder == NONE || LINKED(holder));
+	assert(watch == NONE || LINKED(watch))
+}
+
+inline unlock()
+{
+	core_update_gate();
+	check_invariants();
+	gift = 0; served = 0
+}
+
+/* ---- waiting ----------------------------------------------------------- */
+
+/* What a thread in waitq_wait() does next. */
+#define SLEEP		1
+#define TRY		2		/* call alloc_fn */
+#define REFUSE		3		/* call free_fn, from retry_run() */
+#define TRIM		4		/* call free_fn, from core_trim() */
+#define RETURN		5
+#define JOIN		6		/* BUG_LOST */
+
+inline leave(t)
+{
+	unlink_request(t, LEFT);
+#ifndef BUG_IDLE	/* what it had waited for lies idle */
+	waitq_serve()
+#endif
+}
+
+/* core_trim(), up to the next call of free_fn; false if there is none */
+inline core_trim(t)
+{
+	if
+	:: !WANTS(NR(reserve)) -> reserve_take(hand[t])
+	:: else
+	fi
+}
+
+inline end_wait(t)
+{
+	core_trim(t);
+	if
+	:: hand[t] -> next = TRIM
+	:: else ->
+		/* Without a grant the slots hold what they held before. */
+		granted = req[t].state == GRANTED;
+		assert(NR(slots[t]) == (granted -> count :
+						   count - req[t].lack) ||
+		       gone);
+		req[t].state = 0;
+		req[t].lack = 0;
+		req[t].must_retry = false;
+		req[t].passed_over = false;
+		req[t].came_after = 0;
+		req[t].alive = false;
+		next = RETURN
+	fi
+}
+
+inline wait_until_unlinked(t)
+{
+	do
+#ifdef BUG_TIMEOUT	/* the clock decides, not the state */
+	:: late && req[t].state == GRANTED ->
+		slots[t] = 0;
+		end_wait(t);
+		break
+#endif
+	:: req[t].state != QUEUED ->
+		end_wait(t);
+		break
+	:: req[t].state == QUEUED && late ->
+		leave(t);
+		end_wait(t);
+		break
+	:: req[t].state == QUEUED && !late && req[t].must_retry ->
+		retry_begin(t);
+		next = TRY;
+		break
+	:: req[t].state == QUEUED && !late && !req[t].must_retry &&
+	   watch == t && due ->
+		retry_due()
+	:: else ->
+		req[t].asleep = true;
+		req[t].armed = watch == t;
+		next = SLEEP;
+		break
+	od
+}
+
+inline wake(t)
+{
+	req[t].asleep = false;
+	req[t].signalled = false;
+	req[t].armed = false
+}
+
+inline waitq_wait(t)
+{
+	req[t].alive = true;
+	req[t].state = QUEUED;
+	req[t].lack = count - NR(slots[t]);
+	assert(req[t].lack > 0 && req[t].lack <= CAP);
+	link_request(t);
+	retry_joined(t);
+	kicks[t] = 0;
+	wait_until_unlinked(t)
+}
+
+/* ---- the world --------------------------------------------------------- */
+
+inline alloc_fn(to)
+{
+	if
+	:: d_step {
+			backend ->
+			b1 = LOWEST(backend);
+			backend = backend & ~b1;
+			to = to | b1;
+			b1 = 0
+		}
+	:: FLAKY || !backend
+	fi
+}
+
+inline free_fn(from, e)
+{
+	d_step {
+		b1 = e;
+		backend = backend | b1;
+		from = from & ~b1;
+		b1 = 0
+	}
+}
+
+/* bulk.c, take_from_backend(), with alloc_note_backend() */
+inline take_from_backend()
+{
+	do
+	:: atomic {
+			if
+			:: FIXED || NR(slots[me]) == count -> break
+			:: else
+			fi;
+			e = slots[me];
+			alloc_fn(slots[me]);
+			if
+			:: slots[me] == e -> break
+			:: else -> e = 0
+			fi
+		};
+		if
+		:: nr > 0 -> d_step { retry_kick(); unlock() }
+		:: else
+		fi
+	od;
+	e = 0
+}
+
+/* The element is e; its gate was loaded before. */
+inline mempool_free()
+{
+	if
+	:: !seen ->
+		d_step {
+			waitq_give(e);
+			if
+			:: gift != REFUSED ->
+				slots[me] = slots[me] & ~e;
+				e = 0
+			:: else -> seen = min_nr == 0
+			fi;
+			unlock()
+		}
+#ifdef BUG_LATE_SIGNAL
+		if
+		:: to_signal != NONE -> signal(to_signal); to_signal = NONE
+		:: else
+		fi
+#endif
+	:: else -> seen = false
+	fi;
+	if
+	:: e ->
+		free_fn(slots[me], e);
+		if
+#ifndef BUG_ZERO	/* who falls asleep meanwhile learns nothing */
+		:: seen -> d_step { retry_kick(); unlock() }
+#endif
+		:: else
+		fi
+	:: else
+	fi;
+	atomic {
+		e = 0;
+		seen = false
+	}
+}
+
+inline mempool_free_bulk()
+{
+	d_step {
+		do
+		:: slots[me] ->
+			e = LOWEST(slots[me]);
+			waitq_give(e);
+			if
+			:: gift == REFUSED -> break
+			:: else -> slots[me] = slots[me] & ~e
+			fi
+		:: else -> break
+		od;
+		e = 0;
+		unlock()
+	}
+}
+
+proctype thread(byte me)
+{
+	byte rounds;
+	byte count;		/* of the request */
+	byte next;
+	byte e;
+	bool nowait;
+	bool late;		/* its deadline has passed */
+	bool granted;
+	bool gone;		/* cancelled */
+	bool seen;
+#ifdef BUG_LATE_SIGNAL
+	byte to_signal = NONE;
+#endif
+
+	do
+	:: rounds == ROUNDS || gone -> break
+	:: rounds < ROUNDS && !gone ->
+		atomic {
+			rounds++;
+			if
+			:: HAS(SINGLE, me) -> count = 1
+			:: HAS(BULK, me) -> count = 2
+			:: HAS(NOWAIT, me) -> count = 1; nowait = true
+			fi;
+			if
+			:: count > 1 && count > bulk_nr -> goto failed
+			:: else
+			fi
+		};
+		take_from_backend();
+		atomic {		/* take_rest(), alloc_slow() */
+			if
+			:: NR(slots[me]) == count -> goto got
+			:: else
+			fi;
+			d_step {
+#ifdef BUG_BULK		/* it takes what there is of what it lacks */
+				if
+				:: FIRST == NONE && reserve &&
+				   NR(reserve) < count - NR(slots[me]) ->
+					reserve_take(slots[me])
+				:: else
+				fi;
+#endif
+				if
+				:: MAY_TAKE(count - NR(slots[me])) ->
+					take(me, count - NR(slots[me]))
+				:: else ->
+					kicks[me] = !nowait && !FIXED
+				fi;
+#ifdef BUG_GATE		/* an element leaves through an open gate */
+				check_invariants()
+#else
+				unlock()
+#endif
+			};
+			if
+			:: NR(slots[me]) == count -> goto got
+			:: NR(slots[me]) < count && nowait -> goto failed
+			:: else
+			fi
+		};
+		take_from_backend();
+		atomic {
+			if
+			:: HAS(TMO, me) -> late = true
+			:: true
+			fi;
+			d_step {
+				if
+				:: NR(slots[me]) == count ->
+					granted = true;
+					next = RETURN
+				:: NR(slots[me]) < count &&
+				   MAY_TAKE(count - NR(slots[me])) ->
+					take(me, count - NR(slots[me]));
+					granted = true;
+					next = RETURN
+				:: else ->
+					if
+					:: (count > 1 && count > bulk_nr) ||
+					   shutdown ->
+						next = RETURN
+#ifdef BUG_LOST		/* the lock is dropped between looking and queueing */
+					:: else -> next = JOIN
+#else
+					:: else -> waitq_wait(me)
+#endif
+					fi
+				fi;
+				kicks[me] = (next == TRY -> kicks[me] : 0);
+				unlock()
+			}
+		};
+
+#ifdef BUG_LOST
+		if
+		:: next == JOIN -> d_step { waitq_wait(me); unlock() }
+		:: else
+		fi;
+#endif
+		do
+		:: next == SLEEP ->
+			atomic {
+				if
+				:: req[me].signalled
+				:: req[me].armed && due
+				:: spurious > 0 -> spurious--
+				:: HAS(TMO, me) && !late -> late = true
+				:: HAS(CANCEL, me) -> gone = true
+				fi;
+				d_step {
+					wake(me);
+					if
+					:: !gone -> wait_until_unlinked(me)
+					:: gone && req[me].state == QUEUED ->
+						leave(me);
+						end_wait(me)
+					:: else ->
+#ifdef BUG_CANCEL	/* what it was granted is lost */
+						slots[me] = 0;
+#endif
+						end_wait(me)
+					fi;
+					unlock()
+				}
+			}
+		:: next == TRY ->
+			if
+			:: HAS(HANG, me) ->
+				kept++;
+				kept + ended >= N;
+				kept--
+			:: true
+			fi;
+			alloc_fn(hand[me]);
+			atomic {
+				if
+				:: HAS(TMO, me) -> late = true
+				:: true
+				fi;
+				d_step {
+					retry_end(me);
+					if
+					:: hand[me] -> next = REFUSE
+					:: else -> wait_until_unlinked(me)
+					fi;
+					unlock()
+				}
+			}
+		:: next == REFUSE ->
+			free_fn(hand[me], hand[me]);
+			d_step {
+#ifndef BUG_REFUSED	/* who falls asleep meanwhile learns nothing */
+				retry_kick();
+#endif
+				wait_until_unlinked(me);
+				unlock()
+			}
+		:: next == TRIM ->
+			free_fn(hand[me], hand[me]);
+			d_step { retry_kick(); end_wait(me); unlock() }
+		:: next == RETURN -> break
+		od;
+		if
+		:: granted && !gone -> goto got
+		:: else -> goto failed
+		fi;
+
+got:		atomic {
+			assert(NR(slots[me]) == count);
+			if
+			:: HAS(KEEP, me) -> kept++; kept + ended >= N
+			:: else
+			fi
+		};
+		if
+		:: count > 1 -> mempool_free_bulk()
+		:: true
+		fi;
+failed:		do
+		:: atomic {
+				slots[me] ->
+				e = LOWEST(slots[me]);
+				seen = gate	/* [G1] */
+			};
+			mempool_free()
+		:: else -> break
+		od;
+		atomic {
+			count = 0; next = 0; nowait = false; late = false;
+			granted = false
+		}
+	od;
+	ended++
+}
+
+/* "due_ns has come" */
+proctype clock()
+{
+end:	do
+	:: nr > 0 && !due -> due = true
+	od
+}
+
+#ifdef RESIZE1
+/* resize.c; as thread RESIZER it uses only its hand. */
+proctype resize()
+{
+	byte to = RESIZE1;
+	bool filled;
+
+next:	atomic {
+		min_nr = to;
+		d_step {
+			bulk_nr = (min_nr < bulk_nr -> min_nr : bulk_nr);
+			core_trim(RESIZER);
+			unlock()
+		}
+	}
+	do
+	:: hand[RESIZER] ->
+		free_fn(hand[RESIZER], hand[RESIZER]);
+		d_step {
+#ifndef BUG_TRIM	/* who falls asleep meanwhile learns nothing */
+			retry_kick();
+#endif
+			core_trim(RESIZER);
+			unlock()
+		}
+	:: else -> break
+	od;
+	do				/* fill() */
+	:: d_step {
+			if
+			:: hand[RESIZER] ->
+#ifdef BUG_GROW		/* growth forgets those who sleep */
+				if
+				:: WANTS(NR(reserve) + 1) ->
+					reserve_put(hand[RESIZER]);
+					gift = TO_RESERVE
+				:: else -> gift = REFUSED
+				fi;
+#else
+				waitq_give(hand[RESIZER]);
+#endif
+				hand[RESIZER] = (gift == REFUSED ->
+						 hand[RESIZER] : 0)
+			:: else
+			fi;
+			filled = NR(reserve) >= min_nr;
+			unlock()
+		};
+		if
+		:: hand[RESIZER] -> free_fn(hand[RESIZER], hand[RESIZER]);
+			d_step { retry_kick(); unlock() }
+		:: else
+		fi;
+		if
+		:: filled -> break
+		:: else
+		fi;
+		alloc_fn(hand[RESIZER]);
+		if
+		:: !hand[RESIZER] -> break
+		:: else
+		fi
+	od;
+	filled = false;
+#ifdef RESIZE2
+	if
+	:: to == RESIZE1 -> to = RESIZE2; goto next
+	:: else
+	fi;
+#endif
+	running--
+}
+#endif
+
+/* The backend has memory again, bit by bit; with KICK it says so. */
+proctype recovery()
+{
+	do
+	:: hand[RECOVERY] ->
+		free_fn(hand[RECOVERY], LOWEST(hand[RECOVERY]));
+		if
+		:: KICK -> d_step { retry_kick(); unlock() }
+		:: else
+		fi
+	:: else -> break
+	od;
+	running--
+}
+
+proctype shut()
+{
+	d_step {
+		shutdown = true;
+#ifdef BUG_SHUTDOWN	/* it ends the first one's waiting only */
+		if
+		:: nr > 0 ->
+			b6 = q[0];
+			unlink_request(b6, CANCELLED);
+			signal(b6)
+		:: else
+		fi;
+#else
+		do
+		:: nr > 0 ->
+			b6 = q[0];
+			unlink_request(b6, CANCELLED);
+			signal(b6)
+		:: else -> break
+		od;
+#endif
+		unlock()
+	}
+	running--
+}
+
+init
+{
+	atomic {
+		reserve = (1 << MIN) - 1;
+		backend = ((1 << BACKEND) - 1) << MIN;
+		hand[RECOVERY] = ((1 << OUTSIDE) - 1) << (MIN + BACKEND);
+		d_step { unlock() };
+		run thread(0);
+		run thread(1);
+		run thread(2);
+		if
+		:: TIMER -> run clock()
+		:: else
+		fi;
+		if
+		:: SHUTDOWN -> run shut(); running++
+		:: else
+		fi;
+		if
+		:: OUTSIDE -> run recovery(); running++
+		:: else
+		fi;
+#ifdef RESIZE1
+		run resize();
+		running++
+#endif
+	}
+	ended == N && running == 0;
+	check_invariants();
+	assert(nr == 0 && holder == NONE && watch == NONE);
+	assert(NR(reserve) <= min_nr);
+	/* The reserve is whole, unless a growth could not be filled. */
+#ifndef RESIZE1
+	assert(NR(reserve) == min_nr)
+#endif
+}
+
+#ifdef LIVE
+ltl served { <> (ended == N) }
+#endif
