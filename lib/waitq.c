@@ -119,7 +119,13 @@
  * The lock is a leaf.  No callback, allocator or other lock is entered with
  * it held.
  *
- * 9. What this file does not do
+ * 9. How it is checked
+ *
+ * tests/model/wait.pml is sections 3 to 6 and retry.c in Promela, over all
+ * interleavings of three threads; lib/invariant.c checks section 4 at run time
+ * (--enable-debug).  A change here is made there first.
+ *
+ * 10. What this file does not do
  *
  * It knows no priorities.  It does not find deadlocks among callers: a thread
  * that holds an element and waits for another may wait for ever.

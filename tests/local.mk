@@ -20,9 +20,10 @@ check_SCRIPTS = \
 	tests/blockcopy.sh \
 	tests/check_exports.sh \
 	tests/check_install.sh \
-	tests/check_man.sh
+	tests/check_man.sh \
+	tests/model/run.sh
 TESTS += $(check_SCRIPTS)
-EXTRA_DIST += $(check_SCRIPTS)
+EXTRA_DIST += $(check_SCRIPTS) tests/model/wait.pml
 
 # The headers, from both languages.
 check_PROGRAMS += tests/header_c

@@ -330,11 +330,7 @@ inline give_duty()
 inline try_now()
 {
 	if
-#ifdef BUG_HANG		/* a holder counts for ever */
 	:: !FIXED && nr > 0 && holder == NONE -> give_duty()
-#else
-	:: !FIXED && nr > 0 && (holder == NONE || due) -> give_duty()
-#endif
 	:: else
 	fi
 }
@@ -354,18 +350,15 @@ inline retry_kick()
 
 inline retry_due()
 {
-#ifdef BUG_DUE		/* the watch only looks at its watch */
-	due = false
-#else
-#ifdef BUG_HANG
 	if
-	:: holder == NONE -> give_duty()
-	:: else -> due = false
+#ifdef BUG_DUE		/* nobody tries when the time has come */
+	:: true -> due = false
+#endif
+#ifdef BUG_HANG		/* a holder counts for ever */
+	:: holder != NONE -> due = false
+#endif
+	:: else -> give_duty()
 	fi
-#else
-	give_duty()
-#endif
-#endif
 }
 
 inline pass_watch()
@@ -434,6 +427,7 @@ inline retry_end(t)
 	:: holder == t -> holder = NONE
 	:: else
 	fi;
+	due = false;			/* R4 */
 	if
 	:: req[t].state == TRYING ->
 		req[t].state = QUEUED;
@@ -456,6 +450,14 @@ inline retry_end(t)
 #endif
 	fi;
 	if
+	:: hand[t]			/* core_return() */
+	:: else -> retry_after(t)
+	fi
+}
+
+inline retry_after(t)
+{
+	if
 	:: kicks[t] == 2 -> try_now()
 	:: else
 	fi;
@@ -473,6 +475,7 @@ inline core_update_gate()
 #define SLEEPS_WELL(t) \
 	(!req[t].asleep || req[t].signalled || \
 	 (req[t].state == QUEUED && !req[t].must_retry))
+#define DUTY_HELD(t)	(!LINKED(t) || !req[t].must_retry || holder == t)
 #define LINKED(t)	(req[t].state == QUEUED || req[t].state == TRYING)
 
 inline check_conservation()
@@ -501,6 +504,8 @@ inline check_invariants()
 #ifndef BUG_LATE_SIGNAL
 	assert(SLEEPS_WELL(0) && SLEEPS_WELL(1) && SLEEPS_WELL(2));
 #endif
+	assert(DUTY_HELD(0) && DUTY_HELD(1) && DUTY_HELD(2));
+	assert(bulk_nr <= min_nr);
 	/* The pool points at none who has left. */
 	assert(holder == NONE || LINKED(holder));
 	assert(watch == NONE || LINKED(watch))
@@ -801,7 +806,7 @@ proctype thread(byte me)
 				:: else ->
 					if
 					:: (count > 1 && count > bulk_nr) ||
-					   shutdown ->
+					   shutdown || late ->
 						next = RETURN
 #ifdef BUG_LOST		/* the lock is dropped between looking and queueing */
 					:: else -> next = JOIN
@@ -875,6 +880,7 @@ proctype thread(byte me)
 			d_step {
 #ifndef BUG_REFUSED	/* who falls asleep meanwhile learns nothing */
 				retry_kick();
+				retry_after(me);
 #endif
 				wait_until_unlinked(me);
 				unlock()
@@ -930,9 +936,11 @@ end:	do
 proctype resize()
 {
 	byte to = RESIZE1;
+	bool grows;
 	bool filled;
 
 next:	atomic {
+		grows = to > min_nr;
 		min_nr = to;
 		d_step {
 			bulk_nr = (min_nr < bulk_nr -> min_nr : bulk_nr);
@@ -953,38 +961,36 @@ next:	atomic {
 	:: else -> break
 	od;
 	do				/* fill() */
-	:: d_step {
-			if
-			:: hand[RESIZER] ->
-#ifdef BUG_GROW		/* growth forgets those who sleep */
-				if
-				:: WANTS(NR(reserve) + 1) ->
-					reserve_put(hand[RESIZER]);
-					gift = TO_RESERVE
-				:: else -> gift = REFUSED
-				fi;
-#else
-				waitq_give(hand[RESIZER]);
-#endif
-				hand[RESIZER] = (gift == REFUSED ->
-						 hand[RESIZER] : 0)
-			:: else
-			fi;
+	:: atomic {
 			filled = NR(reserve) >= min_nr;
-			unlock()
+			if
+			:: filled || !grows -> break
+			:: else
+			fi
 		};
-		if
-		:: hand[RESIZER] -> free_fn(hand[RESIZER], hand[RESIZER]);
-			d_step { retry_kick(); unlock() }
-		:: else
-		fi;
-		if
-		:: filled -> break
-		:: else
-		fi;
 		alloc_fn(hand[RESIZER]);
 		if
 		:: !hand[RESIZER] -> break
+		:: else
+		fi;
+		d_step {
+#ifdef BUG_GROW		/* growth forgets those who sleep */
+			if
+			:: WANTS(NR(reserve) + 1) ->
+				reserve_put(hand[RESIZER]);
+				gift = TO_RESERVE
+			:: else -> gift = REFUSED
+			fi;
+#else
+			waitq_give(hand[RESIZER]);
+#endif
+			hand[RESIZER] = (gift == REFUSED -> hand[RESIZER] : 0);
+			unlock()
+		};
+		if
+		:: hand[RESIZER] ->
+			free_fn(hand[RESIZER], hand[RESIZER]);
+			d_step { retry_kick(); unlock() }
 		:: else
 		fi
 	od;
