@@ -6,6 +6,7 @@ EXAMPLES = \
 	examples/alloc_until \
 	examples/attr \
 	examples/bulk \
+	examples/find \
 	examples/first \
 	examples/free \
 	examples/gfp \

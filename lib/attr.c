@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define RETRY_MS_DEFAULT	100
-#define FLAGS_HONOURED		MEMPOOL_FIXED
+#define FLAGS_HONOURED		(MEMPOOL_FIXED | MEMPOOL_PRIO_INHERIT)
 
 /* Of the first published structure. */
 #define SIZE_FIRST		sizeof(struct mempool_attr)
@@ -41,9 +41,8 @@ static int check(const struct mempool_attr *attr)
 {
 	if (attr->flags & ~FLAGS_HONOURED)
 		return -EINVAL;
-	if (attr->max_nr || attr->max_waiters || attr->emergency_nr)
-		return -EINVAL;
-	if (attr->stall_ms || attr->stall_fn || attr->stall_arg)
+	if (attr->emergency_nr || attr->stall_ms || attr->stall_fn ||
+	    attr->stall_arg)
 		return -EINVAL;
 	if (attr->node != MEMPOOL_NODE_ANY)
 		return -EINVAL;

@@ -8,6 +8,23 @@
 
 #include "counters.h"
 
+int core_init_lock(struct mempool_core *core)
+{
+	pthread_mutexattr_t attr;
+	int err;
+
+	err = pthread_mutexattr_init(&attr);
+	if (err)
+		return -err;
+	if (core->prio_inherit)
+		err = pthread_mutexattr_setprotocol(&attr,
+						    PTHREAD_PRIO_INHERIT);
+	if (!err)
+		err = pthread_mutex_init(&core->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+	return -err;
+}
+
 void core_update_gate(struct mempool_core *core)
 {
 	bool full = core->reserve.nr >= core->min_nr;
@@ -17,7 +34,7 @@ void core_update_gate(struct mempool_core *core)
 	if (full && core->bulk_nr != core->min_nr)
 		__atomic_store_n(&core->bulk_nr, core->min_nr,
 				 __ATOMIC_RELAXED);
-	if (full && core->min_nr && !core->waitq.nr)
+	if (full && core->min_nr && !core->waitq.nr && !core->max_nr)
 		gate = counters_offset(core->slot);
 	/* [G1] with the loads in alloc and free; waitq.c section 6.  Not
 	 * written when it would not change, for those who read it. */

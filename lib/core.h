@@ -22,6 +22,7 @@
 #include "waitq.h"
 
 struct counter_slot;
+struct registry_entry;
 
 struct mempool_core {
 	/* fixed after init */
@@ -32,6 +33,10 @@ struct mempool_core {
 	bool			fixed;		/* MEMPOOL_FIXED */
 	struct counter_slot	*slot;
 	char			*name;		/* NULL: none was given */
+	struct registry_entry	*entry;
+	bool			prio_inherit;	/* MEMPOOL_PRIO_INHERIT */
+	unsigned int		max_waiters;	/* 0: no bound */
+	unsigned int		max_nr;		/* 0: no bound */
 
 	pthread_mutex_t		lock __attribute__((aligned(CACHE_LINE)));
 
@@ -41,6 +46,8 @@ struct mempool_core {
 	unsigned int		bulk_nr;	/* longest bulk request; written
 						   under lock, read anywhere */
 	bool			shutdown;
+	long			nr_out;		/* shares of max_nr taken; 0 in a
+						   pool without (cap.c) */
 	struct waitq		waitq;
 	struct retry		retry;
 
@@ -60,6 +67,9 @@ static inline bool may_sleep(gfp_t gfp)
 {
 	return gfp & __GFP_DIRECT_RECLAIM;
 }
+
+/* 0 or -errno; only a lock with priority inheritance can fail. */
+int core_init_lock(struct mempool_core *core);
 
 static inline void core_lock(struct mempool_core *core)
 {

@@ -298,3 +298,29 @@ uint64_t counters_sum(const struct counter_slot *slot, enum counter which)
 				       __ATOMIC_ACQUIRE);
 	return sum;
 }
+
+/* ---- fork -------------------------------------------------------------- */
+
+void counters_prepare(void)
+{
+	pthread_mutex_lock(&blocks_lock);
+}
+
+void counters_parent(void)
+{
+	pthread_mutex_unlock(&blocks_lock);
+}
+
+void counters_child(void)
+{
+	struct block *block;
+
+	free_blocks = NULL;
+	for (block = all_blocks; block; block = block->next) {
+		if (in_words(block) == counters_base)
+			continue;
+		block->next_free = free_blocks;
+		free_blocks = block;
+	}
+	pthread_mutex_unlock(&blocks_lock);
+}

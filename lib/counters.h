@@ -54,6 +54,12 @@ void counters_add(struct counter_slot *slot, enum counter which, uint64_t n);
  */
 uint64_t counters_sum(const struct counter_slot *slot, enum counter which);
 
+/* For fork.c: takes the lock; lets go; in the child, lets go and frees the
+ * blocks of the threads that are not there. */
+void counters_prepare(void);
+void counters_parent(void);
+void counters_child(void);
+
 /* The thread's half of a cell's address. */
 extern __thread intptr_t counters_base
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));

@@ -64,7 +64,8 @@ void invariant_check(struct mempool_core *core)
 		"the reserve has room for min_nr");
 	require(core, core->bulk_nr <= core->min_nr,
 		"no bulk request is promised more than min_nr");
-	require(core, !first || core->reserve.nr < first->lack, "I2");
+	require(core, !first || core->reserve.nr < first->lack ||
+		!waitq_has_share(core, first->lack), "I2");
 	require(core, !watch || linked(core, watch), "the watch is queued");
 	require(core, !holder || linked(core, holder), "R1");
 	require(core, core->fixed || !first ||

@@ -19,10 +19,13 @@
 #include "core.h"
 #include "counters.h"
 #include "deadline.h"
+#include "fork.h"
+#include "registry.h"
 #include "report.h"
 
-/* The short path's alloc_fn in a FIXED pool. */
-static void *fixed_alloc(gfp_t gfp_mask, void *pool_data)
+/* The short path's alloc_fn where the backend is not to be tried first, or at
+ * all. */
+static void *no_element(gfp_t gfp_mask, void *pool_data)
 {
 	(void)gfp_mask;
 	(void)pool_data;
@@ -66,13 +69,19 @@ static struct mempool_core *make_core(unsigned int min_nr,
 		goto free_name;
 	if (reserve_init(&core->reserve, min_nr))
 		goto put_slot;
-	pthread_mutex_init(&core->lock, NULL);
 	core->min_nr = min_nr;
 	core->bulk_nr = min_nr;
 	core->fixed = attr->flags & MEMPOOL_FIXED;
+	core->prio_inherit = attr->flags & MEMPOOL_PRIO_INHERIT;
+	core->max_waiters = attr->max_waiters;
+	core->max_nr = attr->max_nr;
 	core->retry.period_ns = attr->retry_ms * NSEC_PER_MSEC;
+	if (core_init_lock(core))
+		goto fini_reserve;
 	return core;
 
+fini_reserve:
+	reserve_fini(&core->reserve);
 put_slot:
 	counters_put_slot(core->slot);
 free_name:
@@ -106,6 +115,18 @@ static int fill_reserve(const mempool_t *pool, struct mempool_core *core,
 
 /* ---- init and exit ----------------------------------------------------- */
 
+/* From the last line on others may find the pool. */
+static int publish(mempool_t *pool, struct mempool_core *core)
+{
+	int err = fork_watch();
+
+	if (err)
+		return err;
+	core_update_gate(core);
+	pool->kmp_core = core;
+	return registry_add(pool, &core->entry);
+}
+
 static int start(mempool_t *pool, int min_nr, gfp_t gfp,
 		 const struct mempool_attr *attr)
 {
@@ -118,16 +139,15 @@ static int start(mempool_t *pool, int min_nr, gfp_t gfp,
 	core->pool = pool;
 	core->element_size = attr->element_size;
 	core->alloc_fn = pool->kmp_alloc_fn;
-	if (core->fixed)
-		pool->kmp_alloc_fn = fixed_alloc;
+	if (core->fixed || core->max_nr)
+		pool->kmp_alloc_fn = no_element;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	err = fill_reserve(pool, core, gfp);
+	if (!err)
+		err = publish(pool, core);
 	if (err) {
 		empty_reserve(pool, core);
 		free_core(core);
-	} else {
-		core_update_gate(core);
-		pool->kmp_core = core;
 	}
 	pthread_setcancelstate(cancel_state, NULL);
 	return err;
@@ -150,6 +170,8 @@ static int init(mempool_t *pool, int min_nr, mempool_alloc_t *alloc_fn,
 	err = backend_element_size(alloc_fn, pool_data, &known_size);
 	if (!err)
 		err = attr_check(&attr, user_attr, known_size);
+	if (!err && attr.max_nr && attr.max_nr < (unsigned int)min_nr)
+		err = -EINVAL;
 	if (err)
 		return err;
 	pool->kmp_gate = COUNTERS_CLOSED;
@@ -204,6 +226,7 @@ static void end(mempool_t *pool)
 	core = pool->kmp_core;
 	check_nobody_waits(core);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	registry_remove(core->entry);
 	empty_reserve(pool, core);
 	pthread_setcancelstate(cancel_state, NULL);
 	free_core(core);

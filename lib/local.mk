@@ -9,7 +9,11 @@ libkmempool_core_la_SOURCES = \
 	lib/attr.h \
 	lib/backend.c \
 	lib/backend.h \
+	lib/batch.c \
+	lib/batch.h \
 	lib/bulk.c \
+	lib/cap.c \
+	lib/cap.h \
 	lib/compiler.h \
 	lib/core.c \
 	lib/core.h \
@@ -17,9 +21,13 @@ libkmempool_core_la_SOURCES = \
 	lib/counters.h \
 	lib/deadline.c \
 	lib/deadline.h \
+	lib/fork.c \
+	lib/fork.h \
 	lib/invariant.h \
 	lib/lifecycle.c \
 	lib/mempool.c \
+	lib/registry.c \
+	lib/registry.h \
 	lib/report.c \
 	lib/report.h \
 	lib/reserve.c \

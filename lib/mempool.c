@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "cap.h"
 #include "core.h"
 #include "counters.h"
 #include "deadline.h"
@@ -94,6 +95,10 @@ static COLD void *alloc_slow(mempool_t *pool, gfp_t gfp, uint64_t deadline_ns)
 	void *element;
 	int err = 0;
 
+	if (core->max_nr) {
+		err = cap_alloc(core, &element, 1, gfp, deadline_ns);
+		return err ? fail(-err) : element;
+	}
 	core_lock(core);
 	core->stats.backend_failures += !core->fixed;
 	element = take_from_reserve(core);
@@ -188,11 +193,31 @@ void *mempool_alloc_preallocated(mempool_t *pool)
 		return fail(EINVAL);
 	core = pool->kmp_core;
 	core_lock(core);
-	element = take_from_reserve(core);
+	element = waitq_has_share(core, 1) ? take_from_reserve(core) : NULL;
 	if (!element)
 		core->stats.nowait_failures++;
+	else if (core->max_nr)
+		core->nr_out++;
 	core_unlock(core);
 	return element ? element : fail(EAGAIN);
+}
+
+/* 0, -ENOMEM, or, at max_nr, -EAGAIN. */
+static int take_noreserve(struct mempool_core *core, void **element, gfp_t gfp)
+{
+	if (core->fixed)
+		return -ENOMEM;
+	if (core->max_nr)
+		return cap_alloc_noreserve(core, element, gfp);
+	*element = core->alloc_fn(gfp, core->pool->kmp_pool_data);
+	if (*element) {
+		alloc_note_backend(core->pool);
+		return 0;
+	}
+	core_lock(core);
+	core->stats.backend_failures++;
+	core_unlock(core);
+	return -ENOMEM;
 }
 
 void *mempool_alloc_noreserve(mempool_t *pool, gfp_t gfp_mask)
@@ -206,16 +231,9 @@ void *mempool_alloc_noreserve(mempool_t *pool, gfp_t gfp_mask)
 	if (err)
 		return fail(-err);
 	core = pool->kmp_core;
-	if (core->fixed)
-		return fail(ENOMEM);
-	element = core->alloc_fn(gfp_mask & ~__GFP_ZERO, pool->kmp_pool_data);
-	if (!element) {
-		core_lock(core);
-		core->stats.backend_failures++;
-		core_unlock(core);
-		return fail(ENOMEM);
-	}
-	alloc_note_backend(pool);
+	err = take_noreserve(core, &element, gfp_mask & ~__GFP_ZERO);
+	if (err)
+		return fail(-err);
 	if (gfp_mask & __GFP_ZERO)
 		memset(element, 0, core->element_size);
 	return element;
@@ -243,12 +261,33 @@ static void free_to_backend(struct mempool_core *core, void *element,
 {
 	CLEANUP(count_in_slot) struct counter_slot *slot = core->slot;
 
+	if (core->max_nr) {
+		core_lock(core);
+		core_return(core, element);
+		core_unlock(core);
+		return;
+	}
 	core->pool->kmp_free_fn(element, core->pool->kmp_pool_data);
 	if (!kick)
 		return;
 	core_lock(core);
 	retry_kick(core);
 	core_unlock(core);
+}
+
+/* Lock held. */
+static enum waitq_gift take_back(struct mempool_core *core, void *element)
+{
+	enum waitq_gift gift;
+	unsigned int served = 0;
+
+	if (core->max_nr) {
+		/* The share may be all that the first request lacks. */
+		core->nr_out--;
+		served = waitq_serve(core);
+	}
+	gift = waitq_give(core, element);
+	return served && gift == WAITQ_TO_RESERVE ? WAITQ_TO_REQUEST : gift;
 }
 
 COLD void core_free(void *element, mempool_t *pool)
@@ -264,7 +303,7 @@ COLD void core_free(void *element, mempool_t *pool)
 	slot = core->slot;
 	if (gate_is_closed(pool)) {
 		core_lock(core);
-		gift = waitq_give(core, element);
+		gift = take_back(core, element);
 		/* A request that is about to sleep must learn of what goes to
 		 * the backend, since no reserve element will come back to it
 		 * (waitq.c section 6). */
@@ -318,9 +357,9 @@ unsigned int mempool_free_bulk(mempool_t *pool, void *const *elems,
 
 		if (!elems[nr])
 			continue;
-		gift = waitq_give(core, elems[nr]);
-		if (gift == WAITQ_REFUSED)
+		if (!waitq_wants(core, core->reserve.nr + 1))
 			break;
+		gift = take_back(core, elems[nr]);
 		if (gift == WAITQ_TO_REQUEST)
 			to_request++;
 		else

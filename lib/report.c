@@ -13,24 +13,35 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include <kmempool/mempool.h>
+
+/* Set once, before there is anything to report: no lock. */
+static void (*report_fn)(const char *text, void *arg);
+static void *report_arg;
+
+void kmempool_set_report(void (*fn)(const char *text, void *arg), void *arg)
+{
+	report_arg = arg;
+	__atomic_store_n(&report_fn, fn, __ATOMIC_RELEASE);
+}
 
 void report_and_abort(const char *format, ...)
 {
-	char line[512];
+	void (*fn)(const char *text, void *arg);
+	char text[512] = "";
 	va_list args;
-	int n;
 
 	va_start(args, format);
-	n = vsnprintf(line, sizeof(line), format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (n > 0) {
-		size_t len = (size_t)n < sizeof(line) ? (size_t)n
-						      : sizeof(line) - 1;
-
-		/* Nothing is left to do if even this fails. */
-		if (write(STDERR_FILENO, line, len) < 0)
-			abort();
-	}
+	/* Partner: the store above, for report_arg. */
+	fn = __atomic_load_n(&report_fn, __ATOMIC_ACQUIRE);
+	if (fn)
+		fn(text, report_arg);
+	else if (write(STDERR_FILENO, text, strlen(text)) < 0)
+		abort();	/* nothing is left to do */
 	abort();
 }

@@ -7,7 +7,7 @@
 
 #include "compiler.h"
 
-/* Writes one line to stderr and calls abort().  Takes no lock, allocates
+/* Reports one line, by default to stderr, and calls abort().  Takes no lock, allocates
  * nothing. */
 _Noreturn void report_and_abort(const char *format, ...) PRINTF(1, 2);
 

@@ -79,6 +79,8 @@ int mempool_resize(mempool_t *pool, int new_min_nr)
 	if (!pool || new_min_nr < 0)
 		return -EINVAL;
 	core = pool->kmp_core;
+	if (core->max_nr && min_nr > core->max_nr)
+		return -EINVAL;
 	core_lock(core);
 	if (min_nr > core->reserve.cap) {
 		core_unlock(core);

@@ -92,6 +92,11 @@ static void give_duty(struct mempool_core *core, uint64_t now_ns)
 	if (!holder)
 		return;
 	retry->due_ns = now_ns + retry->period_ns;
+	/* What the backend has is no use without a share. */
+	if (!waitq_has_share(core, waitq_first(core)->lack)) {
+		retry->holder = NULL;
+		return;
+	}
 	holder->must_retry = true;
 	pthread_cond_signal(&holder->cond);
 }

@@ -54,9 +54,9 @@
  * 4. Invariants (hold whenever the lock is free)
  *
  *   I1  linked  <=>  QUEUED or TRYING.
- *   I2  There is a first request  =>  the reserve holds less than it lacks.
- *       So nothing lies idle while somebody could use it, nobody is woken in
- *       vain, and there is room for one more in the reserve.
+ *   I2  There is a first request  =>  the reserve holds less than it lacks, or
+ *       there is no share of max_nr for it (cap.c).  So nothing lies idle
+ *       while somebody could use it, and nobody is woken in vain.
  *   I3  An element is in the reserve, or in one request's slots, or owned by
  *       a caller or the backend; never in two of these places.
  *   I4  There is a QUEUED request, and the pool is not FIXED  =>  some QUEUED
@@ -64,7 +64,7 @@
  *       due, or has been signalled (retry.c).
  *
  * I2 is kept by waitq_serve(), called after each change that can break it: an
- * element came, a request left, a request went TRYING or came back.
+ * element or a share came, a request left, went TRYING or came back.
  *
  * 5. Order
  *
@@ -214,6 +214,16 @@ bool waitq_wants(struct mempool_core *core, unsigned int nr)
 
 /* ---- serving ----------------------------------------------------------- */
 
+bool waitq_has_share(struct mempool_core *core, unsigned int nr)
+{
+	return !core->max_nr || core->nr_out + (long)nr <= (long)core->max_nr;
+}
+
+bool waitq_may_claim(struct mempool_core *core, unsigned int nr)
+{
+	return waitq_has_share(core, nr) && !waitq_first(core);
+}
+
 bool waitq_may_take(struct mempool_core *core, unsigned int nr)
 {
 	return core->reserve.nr >= nr && !waitq_first(core);
@@ -229,6 +239,8 @@ static void grant(struct mempool_core *core, struct request *request)
 	for (i = 0; i < request->lack; i++)
 		request->slots[i] = reserve_take(&core->reserve);
 	core->stats.alloc_handoff += request->lack;
+	if (core->max_nr)
+		core->nr_out += request->lack;
 	unlink_request(core, request, REQUEST_GRANTED);
 	pthread_cond_signal(&request->cond);
 }
@@ -239,7 +251,8 @@ unsigned int waitq_serve(struct mempool_core *core)
 	unsigned int served = 0;
 
 	while ((first = waitq_first(core)) &&
-	       core->reserve.nr >= first->lack) {
+	       core->reserve.nr >= first->lack &&
+	       waitq_has_share(core, first->lack)) {
 		grant(core, first);
 		served++;
 	}
@@ -262,6 +275,21 @@ void waitq_shutdown(struct mempool_core *core)
 		unlink_request(core, request, REQUEST_CANCELLED);
 		pthread_cond_signal(&request->cond);
 	}
+}
+
+void waitq_child(struct mempool_core *core)
+{
+	struct request *request, *next;
+
+	/* Neither signalled nor relieved of duties: they are not there. */
+	core->retry.holder = NULL;
+	core->retry.watch = NULL;
+	for (request = core->waitq.head; request; request = next) {
+		next = request->next;
+		if (!pthread_equal(request->thread, pthread_self()))
+			unlink_request(core, request, REQUEST_LEFT);
+	}
+	core->waitq.nr_inside = core->waitq.nr;
 }
 
 /* ---- waiting ----------------------------------------------------------- */
@@ -303,7 +331,9 @@ static void end_wait(struct mempool_core *core, struct request *request)
 	record_wait(core, request);
 	core_trim(core);
 	pthread_cond_destroy(&request->cond);
-	core->waitq.nr_inside--;
+	/* waitq_child() does not count a thread that forked in core_trim(). */
+	if (core->waitq.nr_inside)
+		core->waitq.nr_inside--;
 }
 
 struct wait {
@@ -383,12 +413,15 @@ int waitq_wait(struct mempool_core *core, void **slots, unsigned int lack,
 			.lack = lack,
 			.gfp = gfp,
 			.since_ns = deadline_now_ns(),
+			.thread = pthread_self(),
 		},
 	};
 	struct request *request = &wait.request;
 	int err;
 
 	assert(lack > 0 && lack <= core->reserve.cap);
+	if (core->max_waiters && core->waitq.nr >= core->max_waiters)
+		return -EBUSY;
 	/* Not queued for nothing: the newest request becomes the watch, which
 	 * would have to be handed back, with a signal. */
 	if (request->since_ns >= deadline_ns) {

@@ -36,6 +36,7 @@ struct request {
 	bool			passed_over;	/* somebody behind was served, or its
 						   retry hung: not to retry next */
 	uint64_t		since_ns;	/* when it was queued */
+	pthread_t		thread;
 };
 
 struct waitq {
@@ -45,10 +46,14 @@ struct waitq {
 };
 
 /*
- * The policy: whether a newcomer may take @nr elements out of the reserve
- * now, past those who wait.
+ * The policy: whether a newcomer may take @nr elements out of the reserve, or
+ * a share of max_nr for as many, now, past those who wait.
  */
 bool waitq_may_take(struct mempool_core *core, unsigned int nr);
+bool waitq_may_claim(struct mempool_core *core, unsigned int nr);
+
+/* Whether max_nr leaves room for @nr more elements outside. */
+bool waitq_has_share(struct mempool_core *core, unsigned int nr);
 
 /*
  * Gives an element to the requests that wait, or to a reserve that wants it.
@@ -77,12 +82,15 @@ bool waitq_wants(struct mempool_core *core, unsigned int nr);
  * A cancellation point: a cancelled thread gives back what it was granted and
  * leaves with the lock released, without returning.
  *
- * 0, -ETIMEDOUT or -ECANCELED; the lock is held again.
+ * 0, -EBUSY, -ETIMEDOUT or -ECANCELED; the lock is held again.
  */
 int waitq_wait(struct mempool_core *core, void **slots, unsigned int lack,
 	       gfp_t gfp, uint64_t deadline_ns, uint64_t kicks);
 
 /* Ends all waiting. */
 void waitq_shutdown(struct mempool_core *core);
+
+/* In the child of a fork: forgets the requests of other threads. */
+void waitq_child(struct mempool_core *core);
 
 #endif /* LIB_WAITQ_H */

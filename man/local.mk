@@ -3,6 +3,7 @@
 dist_man_MANS += \
 	man/gfp_flags.7 \
 	man/gfpflags_allow_blocking.3 \
+	man/kmempool_set_report.3 \
 	man/kmempool_version.3 \
 	man/libkmempool.7 \
 	man/mempool_alloc.3 \
@@ -20,6 +21,8 @@ dist_man_MANS += \
 	man/mempool_destroy.3 \
 	man/mempool_drain_until.3 \
 	man/mempool_exit.3 \
+	man/mempool_find.3 \
+	man/mempool_for_each.3 \
 	man/mempool_free.3 \
 	man/mempool_free_bulk.3 \
 	man/mempool_free_pages.3 \

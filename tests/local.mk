@@ -51,7 +51,10 @@ unit_tests = \
 	tests/check_attr \
 	tests/check_backend \
 	tests/check_bulk \
+	tests/check_cap \
+	tests/check_fork \
 	tests/check_mempool \
+	tests/check_registry \
 	tests/check_resize \
 	tests/check_retry \
 	tests/check_stats \
@@ -70,8 +73,14 @@ tests_check_backend_CFLAGS = $(unit_cflags)
 tests_check_backend_LDADD = $(unit_libs)
 tests_check_bulk_CFLAGS = $(unit_cflags)
 tests_check_bulk_LDADD = $(unit_libs)
+tests_check_cap_CFLAGS = $(unit_cflags)
+tests_check_cap_LDADD = $(unit_libs)
+tests_check_fork_CFLAGS = $(unit_cflags)
+tests_check_fork_LDADD = $(unit_libs)
 tests_check_mempool_CFLAGS = $(unit_cflags)
 tests_check_mempool_LDADD = $(unit_libs)
+tests_check_registry_CFLAGS = $(unit_cflags)
+tests_check_registry_LDADD = $(unit_libs)
 tests_check_resize_CFLAGS = $(unit_cflags)
 tests_check_resize_LDADD = $(unit_libs)
 tests_check_retry_CFLAGS = $(unit_cflags)
@@ -95,3 +104,8 @@ check_PROGRAMS += $(random_tests)
 TESTS += $(random_tests)
 tests_model_mempool_LDADD = libtestlib.la libkmempool.la
 tests_storm_LDADD = libtestlib.la libkmempool.la
+
+check_PROGRAMS += tests/prio_inherit
+TESTS += tests/prio_inherit
+tests_prio_inherit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_prio_inherit_LDADD = libkmempool_core.la

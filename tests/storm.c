@@ -8,13 +8,15 @@
  * them resize, kick and refill.  Retries come once an hour: a wake-up that is
  * lost stays lost, and the watchdog ends the run.
  *
- * Three modes, since what brings elements back differs:
+ * Four modes, since what brings elements back differs:
  *
  *   fixed     no backend; min_nr from 2 to 6 and back all the time
  *   flicker   a backend that is there now and then; ends by shutdown
  *   stock     min_nr 0, and a backend that holds 4 elements altogether: a
  *             freed element goes past the pool, and whoever is about to fall
  *             asleep must hear of it
+ *
+ *   capped    as flicker, with max_nr 6, so that shares are waited for as well
  *
  * What must hold: no element in two hands, none lost, no thread stuck, and
  * the statistics agree with what the threads saw.  The run also asserts that
@@ -43,7 +45,7 @@
 #define MIN_NR_MOST	6
 #define STUCK_S		20
 
-enum mode { FIXED, FLICKER, STOCK };
+enum mode { FIXED, FLICKER, STOCK, CAPPED };
 
 static const struct {
 	const char	*name;
@@ -52,11 +54,13 @@ static const struct {
 	{ "fixed",	400000,	10000000 },
 	{ "flicker",	150000,	2000000 },
 	{ "stock",	100000,	2000000 },
+	{ "capped",	150000,	2000000 },
 };
 
 static enum mode mode;
 static mempool_t *pool;
 static atomic_long ops_left;		/* tickets; relaxed */
+static atomic_long nr_in_hand;		/* relaxed */
 
 /*
  * No synchronisation of the test's own orders two owners of one element: the
@@ -149,6 +153,7 @@ struct counts {
 	unsigned long	too_large;		/* bulks above the limit */
 	unsigned long	resizes, resizes_with_waiters;
 	unsigned long	shared;			/* elements in two hands */
+	unsigned long	above_cap;		/* more than max_nr in hand */
 	unsigned long	unexpected;		/* other results */
 	int		unexpected_errno;	/* the last of them */
 };
@@ -172,6 +177,9 @@ static void take_in_hand(struct worker *w, void *element)
 	if (atomic_exchange_explicit(&e->owner, w->id,
 				     memory_order_relaxed) != 0)
 		w->counts.shared++;
+	if (atomic_fetch_add_explicit(&nr_in_hand, 1, memory_order_relaxed) >=
+	    MIN_NR_MOST)
+		w->counts.above_cap++;
 	e->payload++;
 	w->counts.elements++;
 }
@@ -181,6 +189,7 @@ static void put_down(struct worker *w, void *element)
 	struct element *e = element;
 
 	e->payload++;
+	atomic_fetch_sub_explicit(&nr_in_hand, 1, memory_order_relaxed);
 	if (atomic_exchange_explicit(&e->owner, 0,
 				     memory_order_relaxed) != w->id)
 		w->counts.shared++;
@@ -322,7 +331,7 @@ static void do_resize(struct worker *w)
 
 static void do_backend(struct worker *w)
 {
-	if (mode != FLICKER)
+	if (mode != FLICKER && mode != CAPPED)
 		return;
 	atomic_store_explicit(&backend_is_on, rnd_below(&w->random, 4) == 0,
 			      memory_order_relaxed);
@@ -521,6 +530,7 @@ static struct counts sum_counts(void)
 		sum.resizes += c->resizes;
 		sum.resizes_with_waiters += c->resizes_with_waiters;
 		sum.shared += c->shared;
+		sum.above_cap += c->above_cap;
 		sum.unexpected += c->unexpected;
 		if (c->unexpected)
 			sum.unexpected_errno = c->unexpected_errno;
@@ -536,6 +546,7 @@ static void make_pool(void)
 	attr.element_size = sizeof(struct element);
 	attr.retry_ms = HOUR_MS;
 	attr.flags = mode == FIXED ? MEMPOOL_FIXED : 0;
+	attr.max_nr = mode == CAPPED ? MIN_NR_MOST : 0;
 	atomic_store(&nr_live, 0);
 	atomic_store(&backend_is_on, true);
 	if (mode == STOCK) {
@@ -593,6 +604,7 @@ static void check_nothing_lost(const struct counts *c)
 	CHECK(mempool_drain_until(pool, &deadline) == 0);
 	s = stats_of(pool);
 	CHECK(c->shared == 0);
+	CHECK(mode != CAPPED || c->above_cap == 0);
 	CHECK(c->unexpected == 0);
 	CHECK(s.outstanding == 0);
 	CHECK(s.waiters == 0);
@@ -680,5 +692,6 @@ int main(void)
 	run(FIXED, &random);
 	run(FLICKER, &random);
 	run(STOCK, &random);
+	run(CAPPED, &random);
 	return nr_failed_checks == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -6,7 +6,7 @@
 #   tools/qa.sh [NAME...]   all of them, or those named
 #
 #   models     the Promela models, full form, and their seeded bugs
-#   long       the random and the storm tests in their long form
+#   long       the random, storm and fork tests in their long form
 #   clang      clang with -Werror: make check
 #   asan       AddressSanitizer and UBSan, with invariants: make check
 #   tsan       ThreadSanitizer, with invariants: make check
@@ -93,7 +93,8 @@ do_long()
 {
 	configured plain --enable-werror &&
 		KMEMPOOL_TEST_LONG=1 CK_TIMEOUT_MULTIPLIER=10 \
-		checked plain TESTS="tests/model_mempool tests/storm"
+		checked plain \
+		TESTS="tests/model_mempool tests/storm tests/check_fork"
 }
 
 do_clang()

@@ -107,7 +107,8 @@ typedef struct mempool {
  * reserve.  free_fn is called as always. */
 #define MEMPOOL_FIXED		0x1u
 #define MEMPOOL_RESIDENT	0x2u	/* not yet: EINVAL */
-#define MEMPOOL_PRIO_INHERIT	0x4u	/* not yet: EINVAL */
+/* A thread that holds the pool's lock has the priority of those who want it. */
+#define MEMPOOL_PRIO_INHERIT	0x4u
 #define MEMPOOL_CACHED		0x8u	/* not yet: EINVAL */
 
 #define MEMPOOL_NODE_ANY	(-1)
@@ -124,8 +125,12 @@ struct mempool_attr {
 	size_t		element_size;	/* bytes; makes __GFP_ZERO possible.
 					   The stock backends know theirs */
 	unsigned int	flags;		/* MEMPOOL_* */
-	unsigned int	max_nr;		/* not yet */
-	unsigned int	max_waiters;	/* not yet */
+	unsigned int	max_nr;		/* most elements outside at once,
+					   wherever they came from; at least
+					   min_nr.  Beyond it callers wait.
+					   Every call takes the lock then */
+	unsigned int	max_waiters;	/* most requests that wait; the next
+					   ends with EBUSY */
 	unsigned int	emergency_nr;	/* not yet */
 	unsigned int	retry_ms;	/* a sleeping request tries the backend
 					   again this often; default 100 */
@@ -218,9 +223,10 @@ mempool_t *mempool_create_node(int min_nr, mempool_alloc_t *alloc_fn,
  *
  * Errors as mempool_create(), and
  *           EINVAL  a field or flag that this version does not know how to
- *                   honour, attr->size below the first published size and
+ *                   honour, max_nr below @min_nr, attr->size below the first published size and
  *                   not 0, retry_ms above INT_MAX, element_size above what a stock
  *                   backend returns
+ *           ENOMEM  also when there can be no lock with priority inheritance
  *           E2BIG   attr->size is larger than this library's structure and
  *                   the tail it does not know is not zero
  */
@@ -310,7 +316,9 @@ bool mempool_is_saturated(mempool_t *pool) KMEMPOOL_SYM(is_saturated);
  * Owner:   the caller, until mempool_free() on the same pool.
  * Content: undefined, or zero with __GFP_ZERO.
  * Return:  the element, or NULL with errno
- *            EAGAIN     the caller may not sleep and there was none
+ *            EAGAIN     the caller may not sleep and there was none, or
+ *                       max_nr are outside
+ *            EBUSY      it would have to sleep, and max_waiters do
  *            ECANCELED  it would have to sleep, and the pool is shut down
  *            EINVAL     @pool is NULL, an unknown bit, or __GFP_ZERO on a
  *                       pool whose element size is unknown
@@ -343,7 +351,7 @@ void *mempool_alloc_until(mempool_t *pool, gfp_t gfp_mask,
  * One try; the backend is never called.  Sleeps: no.
  * Return: the element, or NULL with errno
  *           EAGAIN  the reserve is empty, or what is in it is kept for
- *                   requests that wait
+ *                   requests that wait, or max_nr are outside
  *           EINVAL  @pool is NULL
  */
 KMEMPOOL_API KMEMPOOL_MUST_CHECK
@@ -356,6 +364,7 @@ void *mempool_alloc_preallocated(mempool_t *pool)
  * One call of alloc_fn with the caller's mask; the reserve is not touched.
  * Sleeps: no.
  * Return: the element, or NULL with errno
+ *           EAGAIN  max_nr are outside
  *           ENOMEM  alloc_fn failed, or the pool is MEMPOOL_FIXED
  *           EINVAL  as mempool_alloc()
  */
@@ -373,7 +382,7 @@ void *mempool_alloc_noreserve(mempool_t *pool, gfp_t gfp_mask)
  * as mempool_alloc(pool, GFP_KERNEL).
  *
  * Return: 0, or, with nothing taken and the slots unspecified,
- *           -ECANCELED  as mempool_alloc()
+ *           -EBUSY, -ECANCELED  as mempool_alloc()
  *           -EINVAL     @pool or @elems is NULL, or @count is above min_nr
  *                       (after a growth that could not be filled: above the
  *                       older min_nr, until the reserve was once full; also
@@ -435,8 +444,9 @@ unsigned int mempool_free_bulk(mempool_t *pool, void *const *elems,
  * bulk request that already waits.  The room for pointers is not given back.
  *
  * Sleeps: no.
- * Return: 0; -EINVAL (@pool NULL, @new_min_nr negative); -ENOMEM with nothing
- *         changed when there is no memory for the pointers.
+ * Return: 0; -EINVAL (@pool NULL, @new_min_nr negative or above max_nr);
+ *         -ENOMEM with nothing changed when there is no memory for the
+ *         pointers.
  */
 KMEMPOOL_API
 int mempool_resize(mempool_t *pool, int new_min_nr) KMEMPOOL_SYM(resize);
@@ -495,6 +505,49 @@ KMEMPOOL_API
 int mempool_get_stats(mempool_t *pool, struct mempool_stats *stats,
 		      size_t size)
 	KMEMPOOL_SYM(get_stats);
+
+/* ---- all pools --------------------------------------------------------- */
+
+/**
+ * mempool_for_each - visit every pool
+ * @fn: called with each, until it returns other than 0
+ *
+ * A pool stays while @fn has it: its destroy waits.  @fn may use the pool and
+ * make others, but must not destroy the one it visits.  Pools made or
+ * destroyed meanwhile are visited or not.  Takes no lock.
+ *
+ * Sleeps: no.
+ * Return: what @fn returned last, 0 when there was no pool; -EINVAL when @fn
+ *         is NULL.
+ */
+KMEMPOOL_API
+int mempool_for_each(int (*fn)(mempool_t *pool, void *arg), void *arg)
+	KMEMPOOL_SYM(for_each);
+
+/**
+ * mempool_find - a pool by the name it was given at creation
+ *
+ * Which one, when several have it, is not said.  The caller must keep it from
+ * being destroyed while it uses it.
+ *
+ * Sleeps: no.
+ * Return: the pool, or NULL with errno
+ *           EINVAL  @name is NULL
+ *           ENOENT  there is none
+ */
+KMEMPOOL_API KMEMPOOL_MUST_CHECK
+mempool_t *mempool_find(const char *name) KMEMPOOL_SYM(find);
+
+/**
+ * kmempool_set_report - where the last words go
+ * @fn:  called with one or more lines of text before abort(), when a misuse or
+ *       a broken invariant is found; NULL writes them to stderr, the default
+ * @arg: passed to it
+ *
+ * To be called before pools are used: not thread-safe.  Sleeps: no.
+ */
+KMEMPOOL_API void kmempool_set_report(void (*fn)(const char *text, void *arg),
+				      void *arg);
 
 /* The version of the library in use, as "0.1.0". */
 KMEMPOOL_API const char *kmempool_version(void);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork.c - what is consistent in the child
+ *
+ * A fork copies locks that other threads hold and requests whose threads the
+ * child does not have.  So before it we take every lock there is, in the order
+ *
+ *   watch_lock, registry, each pool (in the registry's order), counters
+ *
+ * in which nobody else takes two, and after it
+ *
+ *   parent   lets go;
+ *   child    lets go as well, but makes a lock with priority inheritance anew,
+ *            which knows its owner by a thread id that has changed; and
+ *            forgets the requests of other threads.
+ *
+ * In the child every pool can be used at once.  Elements that other threads
+ * held stay counted as outstanding, and a share of max_nr that one of them
+ * was trying to fill stays taken: nobody is left to give either back.
+ * Elements collected for a bulk request that is gone stay in the reserve.
+ *
+ * A thread that forks inside alloc_fn during a retry keeps its own request.
+ *
+ * What this does not cover: a fork while another thread makes the process's
+ * very first pool, before the handlers are registered.
+ */
+#include "config.h"
+
+#include "fork.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "core.h"
+#include "counters.h"
+#include "registry.h"
+
+static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool watching;			/* under watch_lock */
+
+static void hold(mempool_t *pool)
+{
+	core_lock(pool->kmp_core);
+}
+
+static void release(mempool_t *pool)
+{
+	pthread_mutex_unlock(&pool->kmp_core->lock);
+}
+
+static void restart(mempool_t *pool)
+{
+	struct mempool_core *core = pool->kmp_core;
+
+	waitq_child(core);
+	core_update_gate(core);
+	if (core->prio_inherit)
+		core_init_lock(core);	/* worked once with this attribute */
+	else
+		pthread_mutex_unlock(&core->lock);
+}
+
+static void prepare(void)
+{
+	pthread_mutex_lock(&watch_lock);
+	registry_prepare(hold);
+	counters_prepare();
+}
+
+static void parent(void)
+{
+	counters_parent();
+	registry_parent(release);
+	pthread_mutex_unlock(&watch_lock);
+}
+
+static void child(void)
+{
+	counters_child();
+	registry_child(restart);
+	pthread_mutex_unlock(&watch_lock);
+}
+
+/* pthread_atfork() may wait for a fork under way, which does not wait for us:
+ * our handlers are not among its own yet. */
+int fork_watch(void)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&watch_lock);
+	if (!watching) {
+		err = pthread_atfork(prepare, parent, child);
+		watching = !err;
+	}
+	pthread_mutex_unlock(&watch_lock);
+	return -err;
+}

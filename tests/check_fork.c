@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check_fork.c - what the child of a fork finds
+ *
+ * Covers a parent whose other threads wait, allocate, free, resize, visit and
+ * create at the moment of the fork; a child may use every pool at once.  A
+ * child that hangs is killed by its alarm, and the test fails.
+ * KMEMPOOL_TEST_LONG=1 forks 200 children of a busy parent instead of 40.
+ */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <check.h>
+
+#include "testlib.h"
+
+#define ELEMENT_SIZE	64
+#define CHILD_S		20
+
+static struct backend b;
+static mempool_t *pool;
+
+static bool child_succeeded(pid_t child)
+{
+	int status = -1;
+
+	return child > 0 && waitpid(child, &status, 0) == child &&
+	       WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* ---- one thread waits ---------------------------------------------------- */
+
+/* The child has the one element, and the request of a thread it has not. */
+static int use_with_a_ghost(void *element)
+{
+	struct timespec past = deadline_past();
+	void *again;
+
+	if (stats_of(pool).waiters != 0)
+		return 1;
+	mempool_free(element, pool);
+	if (stats_of(pool).curr_nr != 1)
+		return 2;
+	again = mempool_alloc_until(pool, GFP_KERNEL, &past);
+	if (again != element)
+		return 3;
+	mempool_free(again, pool);
+	mempool_destroy(pool);
+	return 0;
+}
+
+START_TEST(requests_of_other_threads_are_gone_in_the_child)
+{
+	struct sleeper s;
+	void *element;
+	pid_t child;
+
+	backend_init(&b, ELEMENT_SIZE);
+	pool = pool_over(&b, 1, _i ? MEMPOOL_FIXED : 0);
+	ck_assert_ptr_nonnull(pool);
+	element = mempool_alloc_preallocated(pool);
+	backend_give(&b, 0);
+	sleeper_start(&s, pool, 0);
+	ck_assert(wait_for_waiters(pool, 1));
+	child = fork();
+	if (child == 0) {
+		alarm(CHILD_S);
+		_exit(use_with_a_ghost(element));
+	}
+	ck_assert(child_succeeded(child));
+	/* Nothing has changed for the parent. */
+	ck_assert_uint_eq(stats_of(pool).waiters, 1);
+	mempool_free(element, pool);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
+START_TEST(elements_of_other_threads_stay_outstanding_in_the_child)
+{
+	struct sleeper s;
+	pid_t child;
+
+	backend_init(&b, ELEMENT_SIZE);
+	pool = pool_over(&b, 1, 0);
+	ck_assert_ptr_nonnull(pool);
+	sleeper_start(&s, pool, 0);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	child = fork();
+	if (child == 0)
+		_exit(stats_of(pool).outstanding != 1);
+	ck_assert(child_succeeded(child));
+	sleeper_free(&s);
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
+/* ---- fork inside a callback ---------------------------------------------- */
+
+static pid_t forked_child = -1;
+static atomic_bool fork_now;
+
+/* Forks in a retry; the child's own request is still waiting then. */
+static void *fork_and_give(gfp_t gfp_mask, void *pool_data)
+{
+	(void)gfp_mask;
+	(void)pool_data;
+	if (!fork_now)
+		return NULL;
+	forked_child = fork();
+	if (forked_child == 0)
+		alarm(CHILD_S);
+	return malloc(ELEMENT_SIZE);
+}
+
+static void free_element(void *element, void *pool_data)
+{
+	(void)pool_data;
+	free(element);
+}
+
+static void *wait_and_end_child(void *arg)
+{
+	void *element = mempool_alloc(arg, GFP_KERNEL);
+
+	mempool_free(element, arg);
+	if (forked_child == 0) {
+		mempool_destroy(arg);
+		_exit(element ? 0 : 1);
+	}
+	return element;
+}
+
+START_TEST(a_request_that_forks_in_its_retry_is_served_in_the_child)
+{
+	mempool_t *p = mempool_create(0, fork_and_give, free_element, NULL);
+	pthread_t thread;
+	void *element;
+
+	ck_assert_ptr_nonnull(p);
+	ck_assert_int_eq(pthread_create(&thread, NULL, wait_and_end_child, p),
+			 0);
+	ck_assert(wait_for_waiters(p, 1));
+	fork_now = true;
+	mempool_kick(p);
+	pthread_join(thread, &element);
+	ck_assert_ptr_nonnull(element);
+	ck_assert(child_succeeded(forked_child));
+	mempool_destroy(p);
+}
+END_TEST
+
+/* ---- a visitor forks ------------------------------------------------------ */
+
+static int fork_in_visit(mempool_t *p, void *arg)
+{
+	(void)p;
+	*(pid_t *)arg = fork();
+	return 1;
+}
+
+START_TEST(a_child_forked_in_a_visit_can_destroy_after_it)
+{
+	pid_t child;
+
+	backend_init(&b, ELEMENT_SIZE);
+	pool = pool_over(&b, 1, 0);
+	ck_assert_ptr_nonnull(pool);
+	ck_assert_int_eq(mempool_for_each(fork_in_visit, &child), 1);
+	if (child == 0) {
+		alarm(CHILD_S);
+		mempool_destroy(pool);
+		_exit(0);
+	}
+	ck_assert(child_succeeded(child));
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
+/* ---- everything at once --------------------------------------------------- */
+
+#define NR_THREADS	6
+#define NR_CHILDREN	(test_long() ? 200 : 40)
+
+static atomic_bool stop;
+
+static int look(mempool_t *p, void *arg)
+{
+	(void)arg;
+	return stats_of(p).min_nr > 100;
+}
+
+static void *keep_busy(void *arg)
+{
+	int what = *(int *)arg;
+	struct timespec deadline;
+	mempool_t local;
+	void *e;
+
+	while (!atomic_load(&stop)) {
+		switch (what) {
+		case 0:
+			if (!mempool_init_kmalloc_pool(&local, 1, 64))
+				mempool_exit(&local);
+			break;
+		case 1:
+			(void)mempool_resize(pool, 1);
+			(void)mempool_resize(pool, 2);
+			break;
+		case 2:
+			mempool_for_each(look, NULL);
+			break;
+		default:
+			deadline = deadline_in_ms(1);
+			e = mempool_alloc_until(pool, GFP_KERNEL, &deadline);
+			mempool_free(e, pool);
+			break;
+		}
+	}
+	return NULL;
+}
+
+/* Others may have held all elements, for ever now: waiting has an end. */
+static int use_all(void)
+{
+	struct timespec deadline = deadline_in_ms(10);
+	mempool_t *mine = mempool_create_kmalloc_pool(1, 64);
+	void *e;
+
+	if (!mine)
+		return 1;
+	mempool_free(mempool_alloc(mine, GFP_KERNEL), mine);
+	if (stats_of(mine).outstanding != 0)
+		return 2;
+	mempool_destroy(mine);
+	e = mempool_alloc_until(pool, GFP_KERNEL, &deadline);
+	mempool_free(e, pool);
+	if (mempool_for_each(look, NULL))
+		return 3;
+	mempool_destroy(pool);
+	return 0;
+}
+
+START_TEST(no_child_hangs_whatever_other_threads_were_doing)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	int what[NR_THREADS], i, failed = 0;
+	pthread_t threads[NR_THREADS];
+	pid_t child;
+
+	/* The test's own backend has a lock that forks do not respect. */
+	attr.flags = MEMPOOL_FIXED | (_i ? MEMPOOL_PRIO_INHERIT : 0);
+	pool = mempool_create_attr(2, mempool_kmalloc, mempool_kfree,
+				   (void *)ELEMENT_SIZE, &attr);
+	ck_assert_ptr_nonnull(pool);
+	for (i = 0; i < NR_THREADS; i++) {
+		what[i] = i;
+		pthread_create(&threads[i], NULL, keep_busy, &what[i]);
+	}
+	for (i = 0; i < NR_CHILDREN; i++) {
+		child = fork();
+		if (child == 0) {
+			alarm(CHILD_S);
+			_exit(use_all());
+		}
+		failed += !child_succeeded(child);
+	}
+	atomic_store(&stop, true);
+	for (i = 0; i < NR_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_int_eq(failed, 0);
+	ck_assert_int_eq(stats_of(pool).outstanding, 0);
+	mempool_destroy(pool);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("fork");
+	TCase *tc = tcase_create("child");
+
+	tcase_set_timeout(tc, TEST_TIMEOUT);
+	tcase_add_loop_test(tc,
+		requests_of_other_threads_are_gone_in_the_child, 0, 2);
+	tcase_add_test(tc,
+		elements_of_other_threads_stay_outstanding_in_the_child);
+	tcase_add_test(tc,
+		a_request_that_forks_in_its_retry_is_served_in_the_child);
+	tcase_add_test(tc, a_child_forked_in_a_visit_can_destroy_after_it);
+	tcase_add_loop_test(tc,
+		no_child_hangs_whatever_other_threads_were_doing, 0, 2);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(suite());
+	int nr_failed;
+
+	srunner_run_all(runner, CK_ENV);
+	nr_failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return nr_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
