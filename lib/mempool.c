@@ -251,28 +251,36 @@ static inline void count_in_cell(intptr_t *cell)
 	counters_inc(&counters_cell(*cell)->value[FREE_BACKEND]);
 }
 
-static void count_in_slot(struct counter_slot **slot)
+/* The same on the slow path, and before that who waits must hear of the
+ * element. */
+struct backend_free {
+	struct mempool_core	*core;
+	struct counter_slot	*slot;
+	bool			kick;
+};
+
+static void end_backend_free(struct backend_free *done)
 {
-	counters_add(*slot, FREE_BACKEND, 1);
+	if (done->kick) {
+		core_lock(done->core);
+		retry_kick(done->core);
+		core_unlock(done->core);
+	}
+	counters_add(done->slot, FREE_BACKEND, 1);
 }
 
 static void free_to_backend(struct mempool_core *core, void *element,
 			    bool kick)
 {
-	CLEANUP(count_in_slot) struct counter_slot *slot = core->slot;
+	CLEANUP(end_backend_free)
+	struct backend_free done = { core, core->slot, kick };
+	int cancel_state;
 
-	if (core->max_nr) {
-		core_lock(core);
-		core_return(core, element);
-		core_unlock(core);
-		return;
-	}
+	if (core->max_nr)
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	core->pool->kmp_free_fn(element, core->pool->kmp_pool_data);
-	if (!kick)
-		return;
-	core_lock(core);
-	retry_kick(core);
-	core_unlock(core);
+	if (core->max_nr)
+		pthread_setcancelstate(cancel_state, NULL);
 }
 
 /* Lock held. */
@@ -305,9 +313,10 @@ COLD void core_free(void *element, mempool_t *pool)
 		core_lock(core);
 		gift = take_back(core, element);
 		/* A request that is about to sleep must learn of what goes to
-		 * the backend, since no reserve element will come back to it
-		 * (waitq.c section 6). */
-		kick = core->min_nr == 0;
+		 * the backend: with min_nr 0 no reserve element will come back
+		 * to it (waitq.c section 6), with max_nr it may have given this
+		 * one up (cap.c). */
+		kick = core->min_nr == 0 || core->max_nr;
 		core_unlock(core);
 	}
 	if (gift == WAITQ_REFUSED)
