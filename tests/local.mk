@@ -109,3 +109,63 @@ check_PROGRAMS += tests/prio_inherit
 TESTS += tests/prio_inherit
 tests_prio_inherit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_prio_inherit_LDADD = libkmempool_core.la
+
+# Every schedule of a few threads over the real code: the library's sources
+# once more, with the invariants checked, and pthreads replaced by the linker.
+# A sanitizer would not know the fibers.
+if !HAVE_SANITIZER
+check_PROGRAMS += tests/explore/explore
+TESTS += tests/explore/explore
+endif
+tests_explore_explore_SOURCES = \
+	lib/attr.c \
+	lib/backend.c \
+	lib/batch.c \
+	lib/bulk.c \
+	lib/cap.c \
+	lib/core.c \
+	lib/counters.c \
+	lib/deadline.c \
+	lib/fork.c \
+	lib/invariant.c \
+	lib/lifecycle.c \
+	lib/mempool.c \
+	lib/registry.c \
+	lib/report.c \
+	lib/reserve.c \
+	lib/resize.c \
+	lib/retry.c \
+	lib/stats.c \
+	lib/version.c \
+	lib/waitq.c \
+	tests/explore/explore.h \
+	tests/explore/fiber.h \
+	tests/explore/scenarios_bulk.c \
+	tests/explore/scenarios_life.c \
+	tests/explore/scenarios_retry.c \
+	tests/explore/scenarios_wait.c \
+	tests/explore/sched.c \
+	tests/explore/search.c \
+	tests/explore/world.c \
+	tests/explore/world.h \
+	tests/explore/wrap.c
+tests_explore_explore_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib \
+	-DENABLE_DEBUG=1
+tests_explore_explore_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)
+tests_explore_explore_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=abort \
+	-Wl,--wrap=clock_gettime \
+	-Wl,--wrap=clock_nanosleep \
+	-Wl,--wrap=pthread_cond_broadcast \
+	-Wl,--wrap=pthread_cond_destroy \
+	-Wl,--wrap=pthread_cond_init \
+	-Wl,--wrap=pthread_cond_signal \
+	-Wl,--wrap=pthread_cond_timedwait \
+	-Wl,--wrap=pthread_cond_wait \
+	-Wl,--wrap=pthread_mutex_destroy \
+	-Wl,--wrap=pthread_mutex_init \
+	-Wl,--wrap=pthread_mutex_lock \
+	-Wl,--wrap=pthread_mutex_unlock \
+	-Wl,--wrap=pthread_setcancelstate
+tests_explore_explore_LDADD =
+EXTRA_DIST += tests/explore/bugs.list tests/explore/bugs.sh

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scenarios_wait.c - requests that wait, and what ends the wait
+ *
+ * Pools without a backend, so whatever is lost stays lost.
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "core.h"
+#include "world.h"
+
+/* ---- one element, many who want it ------------------------------------- */
+
+static void two_share_one(void)
+{
+	world_make_fixed(1);
+	explore_spawn("a", takes_and_gives, NULL);
+	explore_spawn("b", takes_and_gives, NULL);
+}
+
+static void three_share_one(void)
+{
+	two_share_one();
+	explore_spawn("c", takes_and_gives, NULL);
+}
+
+static void four_share_two(void)
+{
+	world_make_fixed(2);
+	explore_spawn("a", takes_and_gives, NULL);
+	explore_spawn("b", takes_and_gives, NULL);
+	explore_spawn("c", takes_and_gives, NULL);
+	explore_spawn("d", takes_and_gives, NULL);
+}
+
+/* ---- time-outs --------------------------------------------------------- */
+
+/* Whoever gets the lock first decides, and the third is served anyhow. */
+static void timeout_against_handoff(void)
+{
+	world_make_fixed(1);
+	explore_spawn("holder", gives, take_for(0));
+	explore_spawn("hurried", takes_with_deadline, NULL);
+	explore_spawn("patient", takes_and_gives, NULL);
+}
+
+static void two_timeouts(void)
+{
+	world_make_fixed(1);
+	explore_spawn("holder", gives, take_for(0));
+	explore_spawn("hurried-1", takes_with_deadline, NULL);
+	explore_spawn("hurried-2", takes_with_deadline, NULL);
+	explore_spawn("patient", takes_and_gives, NULL);
+}
+
+static void comes_too_late(void *unused)
+{
+	void *element = take_until(0);
+
+	(void)unused;
+	require(element || errno == ETIMEDOUT);
+	explore_point("is back");
+	give(element);
+}
+
+/* A deadline in the past still tries, and never sleeps. */
+static void deadline_in_the_past(void)
+{
+	world_make_fixed(1);
+	explore_spawn("late-1", comes_too_late, NULL);
+	explore_spawn("late-2", comes_too_late, NULL);
+	explore_spawn("patient", takes_and_gives, NULL);
+}
+
+/* ---- cancellation and shutdown ----------------------------------------- */
+
+static void cancel_against_handoff(void)
+{
+	world_make_fixed(1);
+	explore_spawn("holder", gives, take_for(0));
+	explore_spawn("cancelled", takes_cancellably, NULL);
+	explore_spawn("patient", takes_and_gives, NULL);
+}
+
+static void two_are_cancelled(void)
+{
+	world_make_fixed(1);
+	explore_spawn("holder", gives, take_for(0));
+	explore_spawn("cancelled-1", takes_cancellably, NULL);
+	explore_spawn("cancelled-2", takes_cancellably, NULL);
+	explore_spawn("patient", takes_and_gives, NULL);
+}
+
+static void shuts_down(void *unused)
+{
+	(void)unused;
+	mempool_shutdown(world.pool);
+}
+
+static void shutdown_against_handoff(void)
+{
+	world_make_fixed(1);
+	explore_spawn("holder", gives, take_for(0));
+	explore_spawn("a", takes_until_shutdown, NULL);
+	explore_spawn("b", takes_until_shutdown, NULL);
+	explore_spawn("closer", shuts_down, NULL);
+}
+
+static void is_cancelled_or_shut_out(void *unused)
+{
+	explore_allow_cancel();
+	takes_until_shutdown(unused);
+}
+
+static void shutdown_against_cancel(void)
+{
+	world_make_fixed(1);
+	explore_spawn("holder", gives, take_for(0));
+	explore_spawn("cancelled", is_cancelled_or_shut_out, NULL);
+	explore_spawn("closer", shuts_down, NULL);
+}
+
+/* ---- order ------------------------------------------------------------- */
+
+/* Arrives as number @nr, from 0, and must find all before it served. */
+static void arrives(unsigned int nr, unsigned int of)
+{
+	void *element;
+
+	await_queued(nr);
+	element = take(GFP_KERNEL);
+	require(element);
+	require(nr_queued() <= of - 1 - nr);
+	explore_point("has an element");
+	give(element);
+}
+
+static void arrives_first(void *unused)
+{
+	(void)unused;
+	arrives(0, 3);
+}
+
+static void arrives_second(void *unused)
+{
+	(void)unused;
+	arrives(1, 3);
+}
+
+static void arrives_third(void *unused)
+{
+	(void)unused;
+	arrives(2, 3);
+}
+
+static void gives_when_all_wait(void *element)
+{
+	await_queued(3);
+	give_mine(element);
+}
+
+static void first_come_first_served(void)
+{
+	world_make_fixed(2);
+	explore_spawn("holder-1", gives_when_all_wait, take_for(0));
+	explore_spawn("holder-2", gives_when_all_wait, take_for(1));
+	explore_spawn("first", arrives_first, NULL);
+	explore_spawn("second", arrives_second, NULL);
+	explore_spawn("third", arrives_third, NULL);
+}
+
+/* Neither an atomic newcomer nor a preallocated one may pass who waits. */
+static void comes_when_one_waits(void *preallocated)
+{
+	void *element;
+
+	await_queued(1);
+	element = preallocated ?
+		  hold(mempool_alloc_preallocated(world.pool)) :
+		  take(GFP_NOWAIT);
+	if (element)
+		require(nr_queued() == 0);
+	else
+		require(errno == EAGAIN);
+	explore_point("is back");
+	give(element);
+}
+
+static void nobody_overtakes(void)
+{
+	world_make_fixed(2);
+	explore_spawn("holder-1", gives, take_for(0));
+	explore_spawn("holder-2", gives, take_for(1));
+	explore_spawn("waiter", takes_and_gives, NULL);
+	explore_spawn("atomic", comes_when_one_waits, NULL);
+	explore_spawn("preallocated", comes_when_one_waits, &world);
+}
+
+const struct scenario wait_scenarios[] = {
+	{ "two_share_one", two_share_one, world_check, 0, 1, 0 },
+	{ "three_share_one", three_share_one, world_check, 0, 1, 0 },
+	{ "four_share_two", four_share_two, world_check, 0, 0, 0 },
+	{ "timeout_against_handoff", timeout_against_handoff, world_check,
+	  0, 1, 2 },
+	{ "two_timeouts", two_timeouts, world_check, 0, 0, 2 },
+	{ "deadline_in_the_past", deadline_in_the_past, world_check, 0, 0, 1 },
+	{ "cancel_against_handoff", cancel_against_handoff, world_check,
+	  1, 1, 0 },
+	{ "two_are_cancelled", two_are_cancelled, world_check, 2, 0, 0 },
+	{ "shutdown_against_handoff", shutdown_against_handoff, world_check,
+	  0, 1, 0 },
+	{ "shutdown_against_cancel", shutdown_against_cancel, world_check,
+	  1, 0, 0 },
+	{ "first_come_first_served", first_come_first_served, world_check,
+	  0, 1, 0 },
+	{ "nobody_overtakes", nobody_overtakes, world_check, 0, 0, 0 },
+	{ NULL, NULL, NULL, 0, 0, 0 },
+};
