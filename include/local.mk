@@ -4,3 +4,11 @@ kmempoolincludedir = $(includedir)/kmempool
 kmempoolinclude_HEADERS = \
 	include/kmempool/gfp.h \
 	include/kmempool/mempool.h
+
+# For kernel code, which includes them as <linux/mempool.h>; kmempool.pc says
+# where.
+compatdir = $(includedir)/kmempool/compat
+compatlinuxdir = $(compatdir)/linux
+compatlinux_HEADERS = \
+	include/kmempool/compat/linux/gfp.h \
+	include/kmempool/compat/linux/mempool.h

@@ -11,7 +11,7 @@
 # Each header alone compiles as C11 and C++17 with every warning an error; a
 # program in both languages links and runs; a program that is not position
 # independent gets the same addresses for the stock callbacks as the library;
-# the library can be dlopened.
+# kernel code finds <linux/mempool.h>; the library can be dlopened.
 
 export LC_ALL=C
 unset CDPATH MAKEFLAGS MFLAGS MAKELEVEL DESTDIR
@@ -98,17 +98,20 @@ int main(void)
 END
 cp "$tmp/program.c" "$tmp/program.cc"
 
+compat=$("$pkg_config" --variable=compatdir kmempool) ||
+	fail "pkg-config --variable=compatdir"
+compat=-I$root${compat#"$root"}
+
 strict="-Wall -Wextra -Wpedantic -Werror"
 include=$(find "${root:-$1}" -path '*/kmempool/mempool.h')
-headers=$(cd "${include%/*}" && ls ./*.h) ||
+headers=$(cd "${include%/*}/.." && ls kmempool/*.h) ||
 	fail "no headers were installed"
-for header in $headers; do
-	header=kmempool/${header#./}
+for header in $headers linux/gfp.h linux/mempool.h; do
 	printf '#include <%s>\n#include <%s>\nextern int dummy;\n' \
 		"$header" "$header" >"$tmp/alone.c"
-	$cc -std=c11 $strict $cflags -c -o "$tmp/alone.o" "$tmp/alone.c" ||
+	$cc -std=c11 $strict $compat $cflags -c -o "$tmp/alone.o" "$tmp/alone.c" ||
 		fail "<$header> alone as C11"
-	test -z "$cxx" || $cxx -std=c++17 $strict $cflags -x c++ -c \
+	test -z "$cxx" || $cxx -std=c++17 $strict $compat $cflags -x c++ -c \
 		-o "$tmp/alone.o" "$tmp/alone.c" ||
 		fail "<$header> alone as C++17"
 done
@@ -133,6 +136,9 @@ case $SAN_FLAGS in
 		$cc -std=c11 -fno-pie -no-pie $cflags $o "$tmp/program.c" $libs
 	;;
 esac
+sed 's,<kmempool/,<linux/,' "$tmp/program.c" >"$tmp/ported.c"
+try "a program that includes <linux/mempool.h>" \
+	$cc -std=c11 $strict $compat $cflags $o "$tmp/ported.c" $libs
 try "a program that opens the library" \
 	$cc -D_GNU_SOURCE $o "$tmp/plugin.c" -ldl
 

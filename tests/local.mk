@@ -40,6 +40,39 @@ endif
 tests_header_cxx_SOURCES = tests/header_cxx.cc
 tests_header_cxx_CXXFLAGS = $(AM_CXXFLAGS) -std=c++17 -Wall -Wextra -pedantic
 
+# The drop-in headers: code written for the kernel; a program with a kernel
+# shim of its own, position independent and not; waiting threads with
+# destructors, cancelled.
+compat_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/include/kmempool/compat
+compat_tests = \
+	tests/compat_kernel \
+	tests/compat_stub
+tests_compat_kernel_CPPFLAGS = $(compat_cppflags)
+tests_compat_stub_CPPFLAGS = $(compat_cppflags)
+tests_compat_stub_SOURCES = \
+	tests/compat_stub.c \
+	tests/compat_stub_shim.c \
+	tests/compat_stub_shim.h
+tests_compat_stub_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+
+# ThreadSanitizer needs position-independent programs.
+if !HAVE_SANITIZER
+compat_tests += tests/compat_stub_nopie
+endif
+tests_compat_stub_nopie_CPPFLAGS = $(compat_cppflags) -DTEST_NO_PIE
+tests_compat_stub_nopie_CFLAGS = $(AM_CFLAGS) -fno-pie
+tests_compat_stub_nopie_SOURCES = $(tests_compat_stub_SOURCES)
+tests_compat_stub_nopie_LDFLAGS = $(tests_compat_stub_LDFLAGS) -no-pie
+
+if HAVE_CXX
+compat_tests += tests/compat_cxx
+endif
+tests_compat_cxx_SOURCES = tests/compat_cxx.cc
+tests_compat_cxx_CPPFLAGS = $(compat_cppflags)
+tests_compat_cxx_CXXFLAGS = $(AM_CXXFLAGS) -std=c++17 -Wall -Wextra -pedantic
+check_PROGRAMS += $(compat_tests)
+TESTS += $(compat_tests)
+
 check_LTLIBRARIES += libtestlib.la
 libtestlib_la_SOURCES = \
 	tests/testlib.c \
