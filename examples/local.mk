@@ -6,12 +6,14 @@ EXAMPLES = \
 	examples/alloc_until \
 	examples/attr \
 	examples/bulk \
+	examples/crypt_pages \
 	examples/find \
 	examples/first \
 	examples/free \
 	examples/gfp \
 	examples/hello \
 	examples/kick \
+	examples/nfs_write \
 	examples/pages \
 	examples/resize \
 	examples/shutdown \
