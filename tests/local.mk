@@ -21,7 +21,8 @@ check_SCRIPTS = \
 	tests/check_exports.sh \
 	tests/check_install.sh \
 	tests/check_man.sh \
-	tests/model/run.sh
+	tests/model/run.sh \
+	tests/time_namespace.sh
 TESTS += $(check_SCRIPTS)
 EXTRA_DIST += $(check_SCRIPTS) tests/model/wait.pml
 
@@ -87,6 +88,7 @@ unit_tests = \
 	tests/check_cap \
 	tests/check_fork \
 	tests/check_mempool \
+	tests/check_order \
 	tests/check_registry \
 	tests/check_resize \
 	tests/check_retry \
@@ -112,6 +114,8 @@ tests_check_fork_CFLAGS = $(unit_cflags)
 tests_check_fork_LDADD = $(unit_libs)
 tests_check_mempool_CFLAGS = $(unit_cflags)
 tests_check_mempool_LDADD = $(unit_libs)
+tests_check_order_CFLAGS = $(unit_cflags)
+tests_check_order_LDADD = $(unit_libs)
 tests_check_registry_CFLAGS = $(unit_cflags)
 tests_check_registry_LDADD = $(unit_libs)
 tests_check_resize_CFLAGS = $(unit_cflags)
@@ -131,10 +135,13 @@ tests_check_whitebox_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 
 # Everything at once, at random; longer with KMEMPOOL_TEST_LONG=1.
 random_tests = \
+	tests/churn \
 	tests/model_mempool \
 	tests/storm
 check_PROGRAMS += $(random_tests)
 TESTS += $(random_tests)
+tests_churn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap
+tests_churn_LDADD = libtestlib.la libkmempool_core.la
 tests_model_mempool_LDADD = libtestlib.la libkmempool.la
 tests_storm_LDADD = libtestlib.la libkmempool.la
 

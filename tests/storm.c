@@ -2,24 +2,30 @@
 /*
  * storm.c - every kind of wait, cancellation and resize at once
  *
- * 32 threads want 4 elements.  Each takes them in a random way - for ever,
+ * Many threads want 4 elements.  Each takes them in a random way - for ever,
  * until a deadline, in bulk, without sleeping - and gives them back in
  * another; meanwhile a thread cancels others, which are replaced, and all of
  * them resize, kick and refill.  Retries come once an hour: a wake-up that is
  * lost stays lost, and the watchdog ends the run.
  *
- * Four modes, since what brings elements back differs:
+ * Four modes, since what brings elements back differs, with 32 threads:
  *
  *   fixed     no backend; min_nr from 2 to 6 and back all the time
  *   flicker   a backend that is there now and then; ends by shutdown
  *   stock     min_nr 0, and a backend that holds 4 elements altogether: a
  *             freed element goes past the pool, and whoever is about to fall
  *             asleep must hear of it
- *
  *   capped    as flicker, with max_nr 6, so that shares are waited for as well
  *
- * What must hold: no element in two hands, none lost, no thread stuck, and
- * the statistics agree with what the threads saw.  The run also asserts that
+ * Three more have no backend either, and never more than 4 elements:
+ *
+ *   crowd     256 threads
+ *   signals   handlers run in threads that wait, with SA_RESTART and without
+ *   stopped   a process that is stopped and continued all the time
+ *
+ * What must hold: no element in two hands, none lost, no thread stuck, no
+ * time-out before its time, no error that has no reason, and the statistics
+ * agree with what the threads saw.  The run also asserts that
  * it met its races, or it would prove nothing.
  *
  * KMEMPOOL_TEST_SEED gives the threads' decisions, though not the schedule.
@@ -32,6 +38,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,25 +46,32 @@
 
 #include "testlib.h"
 
-#define NR_WORKERS	32
+#define NR_WORKERS_MOST	256
 #define NR_ELEMENTS	4
 #define MIN_NR_LEAST	2
 #define MIN_NR_MOST	6
 #define STUCK_S		20
 
-enum mode { FIXED, FLICKER, STOCK, CAPPED };
+enum mode { FIXED, FLICKER, STOCK, CAPPED, CROWD, SIGNALS, STOPPED };
 
 static const struct {
 	const char	*name;
+	bool		fixed;			/* the pool has no backend */
+	bool		resized;		/* and refilled */
+	int		nr_workers;
 	long		ops_short, ops_long;
 } modes[] = {
-	{ "fixed",	400000,	10000000 },
-	{ "flicker",	150000,	2000000 },
-	{ "stock",	100000,	2000000 },
-	{ "capped",	150000,	2000000 },
+	{ "fixed",	true,	true,	32,	400000,	10000000 },
+	{ "flicker",	false,	true,	32,	150000,	2000000 },
+	{ "stock",	false,	false,	32,	100000,	2000000 },
+	{ "capped",	false,	true,	32,	150000,	2000000 },
+	{ "crowd",	true,	false,	256,	30000,	600000 },
+	{ "signals",	true,	false,	32,	50000,	300000 },
+	{ "stopped",	true,	false,	32,	50000,	300000 },
 };
 
 static enum mode mode;
+static int nr_workers;
 static mempool_t *pool;
 static atomic_long ops_left;		/* tickets; relaxed */
 static atomic_long nr_in_hand;		/* relaxed */
@@ -147,6 +161,7 @@ struct counts {
 	unsigned long	singles, bulks;		/* requests that succeeded */
 	unsigned long	elements;		/* in them */
 	unsigned long	timeouts, bulk_timeouts;
+	unsigned long	early;			/* before their deadline */
 	unsigned long	cancelled, bulk_cancelled;
 	unsigned long	shut_down;
 	unsigned long	nowait_failures;
@@ -163,12 +178,13 @@ struct worker {
 	int		id;			/* from 1 */
 	uint64_t	random;
 	enum inside	inside;
+	uint64_t	deadline_ns;		/* the last it had */
 	struct counts	counts;
 	atomic_long	progress;		/* relaxed, for the watchdog */
 	atomic_bool	finished;
 };
 
-static struct worker workers[NR_WORKERS];
+static struct worker workers[NR_WORKERS_MOST];
 
 static void take_in_hand(struct worker *w, void *element)
 {
@@ -222,6 +238,7 @@ static void note_failure(struct worker *w, int err, bool bulk)
 	case ETIMEDOUT:
 		w->counts.timeouts++;
 		w->counts.bulk_timeouts += bulk;
+		w->counts.early += now_ns() < w->deadline_ns;
 		break;
 	case ECANCELED:
 		w->counts.shut_down++;
@@ -244,6 +261,7 @@ static struct timespec soon(struct worker *w)
 {
 	uint64_t at = now_ns() + rnd_below(&w->random, 200000);
 
+	w->deadline_ns = at;
 	return (struct timespec) {
 		.tv_sec = (time_t)(at / 1000000000),
 		.tv_nsec = (long)(at % 1000000000),
@@ -320,7 +338,7 @@ static void do_resize(struct worker *w)
 {
 	int min_nr = MIN_NR_LEAST;
 
-	if (mode == STOCK)
+	if (!modes[mode].resized)
 		return;
 	min_nr += (int)rnd_below(&w->random, MIN_NR_MOST - MIN_NR_LEAST + 1);
 	w->counts.resizes_with_waiters += stats_of(pool).waiters > 0;
@@ -374,7 +392,8 @@ static void do_one(struct worker *w)
 		break;
 	case 38:
 		/* -ENOMEM is legal. */
-		(void)!mempool_refill(pool);
+		if (modes[mode].resized)
+			(void)!mempool_refill(pool);
 		break;
 	default:
 		do_backend(w);
@@ -405,8 +424,21 @@ static void work(struct worker *w)
 	atomic_store(&w->finished, true);
 }
 
+/* Whose thread this is, for the signal handler. */
+static __thread struct worker *self;
+static atomic_long nr_signals_inside;	/* that found a thread in a request */
+
+static void note_signal(int sig)
+{
+	(void)sig;
+	if (self && self->inside != NO_WAIT)
+		atomic_fetch_add_explicit(&nr_signals_inside, 1,
+					  memory_order_relaxed);
+}
+
 static void *worker_main(void *arg)
 {
+	self = arg;
 	pthread_cleanup_push(cancel_cleanup, NULL);
 	pthread_cleanup_push(note_cancelled, arg);
 	work(arg);
@@ -425,6 +457,18 @@ static void start_worker(struct worker *w)
 
 /* ---- the canceller ------------------------------------------------------- */
 
+#define NR_SIGNALS	64		/* between two cancellations */
+
+/* Only the canceller may: no thread is joined meanwhile. */
+static void signal_workers(uint64_t *random)
+{
+	int i;
+
+	for (i = 0; i < NR_SIGNALS; i++)
+		pthread_kill(workers[rnd_below(random, (uint32_t)nr_workers)].thread,
+			     i % 2 ? SIGUSR1 : SIGUSR2);
+}
+
 /* Cancels one worker after the other, and replaces it, until all is done. */
 static void *cancel_workers(void *arg)
 {
@@ -433,7 +477,9 @@ static void *cancel_workers(void *arg)
 	void *result;
 
 	while (atomic_load_explicit(&ops_left, memory_order_relaxed) > 0) {
-		w = &workers[rnd_below(&random, NR_WORKERS)];
+		if (mode == SIGNALS)
+			signal_workers(&random);
+		w = &workers[rnd_below(&random, (uint32_t)nr_workers)];
 		if (atomic_load(&w->finished))
 			continue;
 		pthread_cancel(w->thread);
@@ -469,7 +515,7 @@ static long sum_progress(void)
 	long sum = 0;
 	int i;
 
-	for (i = 0; i < NR_WORKERS; i++)
+	for (i = 0; i < nr_workers; i++)
 		sum += atomic_load_explicit(&workers[i].progress,
 					    memory_order_relaxed) +
 		       atomic_load(&workers[i].finished);
@@ -514,7 +560,7 @@ static struct counts sum_counts(void)
 	int i;
 
 	memset(&sum, 0, sizeof(sum));
-	for (i = 0; i < NR_WORKERS; i++) {
+	for (i = 0; i < nr_workers; i++) {
 		const struct counts *c = &workers[i].counts;
 
 		sum.singles += c->singles;
@@ -522,6 +568,7 @@ static struct counts sum_counts(void)
 		sum.elements += c->elements;
 		sum.timeouts += c->timeouts;
 		sum.bulk_timeouts += c->bulk_timeouts;
+		sum.early += c->early;
 		sum.cancelled += c->cancelled;
 		sum.bulk_cancelled += c->bulk_cancelled;
 		sum.shut_down += c->shut_down;
@@ -545,7 +592,7 @@ static void make_pool(void)
 
 	attr.element_size = sizeof(struct element);
 	attr.retry_ms = HOUR_MS;
-	attr.flags = mode == FIXED ? MEMPOOL_FIXED : 0;
+	attr.flags = modes[mode].fixed ? MEMPOOL_FIXED : 0;
 	attr.max_nr = mode == CAPPED ? MIN_NR_MOST : 0;
 	atomic_store(&nr_live, 0);
 	atomic_store(&backend_is_on, true);
@@ -563,7 +610,7 @@ static void make_pool(void)
 		perror("storm: mempool_create_attr");
 		_exit(EXIT_FAILURE);
 	}
-	/* In the fixed mode it serves the resizes, and nobody else. */
+	/* Of a fixed pool it serves the resizes, and nobody else. */
 	atomic_store(&backend_is_on, mode != FLICKER);
 }
 
@@ -575,7 +622,7 @@ static void run_threads(uint64_t *random, long ops)
 
 	memset(workers, 0, sizeof(workers));
 	atomic_store(&all_done, false);
-	for (i = 0; i < NR_WORKERS; i++) {
+	for (i = 0; i < nr_workers; i++) {
 		workers[i].id = i + 1;
 		workers[i].random = (uint64_t)rnd(random) + 1;
 		start_worker(&workers[i]);
@@ -589,7 +636,7 @@ static void run_threads(uint64_t *random, long ops)
 		mempool_shutdown(pool);
 	}
 	pthread_join(canceller, NULL);
-	for (i = 0; i < NR_WORKERS; i++)
+	for (i = 0; i < nr_workers; i++)
 		pthread_join(workers[i].thread, NULL);
 	atomic_store(&all_done, true);
 	pthread_join(watchdog, NULL);
@@ -606,11 +653,12 @@ static void check_nothing_lost(const struct counts *c)
 	CHECK(c->shared == 0);
 	CHECK(mode != CAPPED || c->above_cap == 0);
 	CHECK(c->unexpected == 0);
+	CHECK(c->early == 0);
 	CHECK(s.outstanding == 0);
 	CHECK(s.waiters == 0);
 	CHECK(s.curr_nr <= s.min_nr);
 	CHECK(atomic_load(&nr_live) == (long)s.curr_nr);
-	if (mode == FIXED)
+	if (modes[mode].fixed)
 		CHECK(s.curr_nr == s.min_nr);
 	if (mode == STOCK) {
 		for (i = 0; i < NR_ELEMENTS; i++) {
@@ -634,7 +682,7 @@ static void check_races_met(const struct counts *c)
 	struct mempool_stats s = stats_of(pool);
 
 	CHECK(s.alloc_handoff > 0);
-	CHECK(s.waiters_max > NR_WORKERS / 4);
+	CHECK(s.waiters_max > (uint64_t)nr_workers / 4);
 	CHECK(c->timeouts > 0);
 	CHECK(c->cancelled > 0);
 	CHECK(c->nowait_failures > 0);
@@ -645,12 +693,13 @@ static void check_races_met(const struct counts *c)
 	CHECK(c->bulk_timeouts > 0);
 	CHECK(c->bulk_cancelled > 0);
 	CHECK(c->too_large > 0);
-	CHECK(c->resizes > 0);
-	CHECK(c->resizes_with_waiters > 0);
+	CHECK(!modes[mode].resized || c->resizes > 0);
+	CHECK(!modes[mode].resized || c->resizes_with_waiters > 0);
 	if (mode == FLICKER) {
 		CHECK(s.alloc_backend > 0);
 		CHECK(c->shut_down > 0);
 	}
+	CHECK(mode != SIGNALS || atomic_load(&nr_signals_inside) > 1000);
 }
 
 static void run(enum mode this_mode, uint64_t *random)
@@ -662,6 +711,7 @@ static void run(enum mode this_mode, uint64_t *random)
 	struct mempool_stats s;
 
 	mode = this_mode;
+	nr_workers = modes[mode].nr_workers;
 	atomic_store(&ops_left, ops);
 	make_pool();
 	run_threads(random, ops);
@@ -677,6 +727,9 @@ static void run(enum mode this_mode, uint64_t *random)
 	       c.elements, s.alloc_handoff, c.timeouts, c.bulk_timeouts,
 	       c.cancelled, c.bulk_cancelled, c.shut_down, c.nowait_failures,
 	       c.too_large, c.resizes, c.resizes_with_waiters);
+	if (mode == SIGNALS)
+		printf("storm: %ld signals came inside a request\n",
+		       atomic_load(&nr_signals_inside));
 	if (c.unexpected)
 		printf("storm: an unexpected errno: %d\n",
 		       c.unexpected_errno);
@@ -685,13 +738,35 @@ static void run(enum mode this_mode, uint64_t *random)
 	CHECK(atomic_load(&nr_live) == 0);
 }
 
+/* In a process of its own; nobody has threads at this moment. */
+static void run_stopped(uint64_t *random)
+{
+	unsigned int nr_stops = 0;
+	pid_t child;
+
+	mode = STOPPED;
+	child = fork();
+	if (child == 0) {
+		nr_failed_checks = 0;
+		run(STOPPED, random);
+		exit(nr_failed_checks == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+	}
+	CHECK(stop_and_go(child, &nr_stops));
+	CHECK(nr_stops > 10);
+	printf("storm: stopped and continued %u times\n", nr_stops);
+}
+
 int main(void)
 {
 	uint64_t random = test_seed("storm");
 
+	catch_signals(note_signal);
 	run(FIXED, &random);
 	run(FLICKER, &random);
 	run(STOCK, &random);
 	run(CAPPED, &random);
+	run(CROWD, &random);
+	run(SIGNALS, &random);
+	run_stopped(&random);
 	return nr_failed_checks == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -9,9 +9,11 @@
 #include "testlib.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 /* Longest look for something that must come. */
 #define PATIENCE_NS	(60 * UINT64_C(1000000000))
@@ -482,6 +484,36 @@ void freer_start(struct freer *f, mempool_t *pool, void *element)
 void freer_join(struct freer *f)
 {
 	pthread_join(f->thread, NULL);
+}
+
+/* ---- the world outside ------------------------------------------------- */
+
+void catch_signals(void (*fn)(int sig))
+{
+	struct sigaction action = { .sa_handler = fn };
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGUSR1, &action, NULL);
+	action.sa_flags = SA_RESTART;
+	sigaction(SIGUSR2, &action, NULL);
+}
+
+bool stop_and_go(pid_t child, unsigned int *nr_stops)
+{
+	int status;
+
+	if (child < 0)
+		return false;
+	for (;;) {
+		kill(child, SIGSTOP);
+		if (waitpid(child, &status, WUNTRACED) != child)
+			return false;
+		if (!WIFSTOPPED(status))
+			return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		pause_ms(++*nr_stops % 4);
+		kill(child, SIGCONT);
+		pause_ms(1 + *nr_stops % 5);
+	}
 }
 
 /* ---- random numbers ---------------------------------------------------- */

@@ -5,6 +5,7 @@
  *   backend   alloc_fn and free_fn that obey and remember: how often they
  *             give, what they were asked with, whether they hold a caller
  *   sleeper   a thread inside one waiting request, single or bulk
+ *   outside   signals, and a process that is stopped
  *   waiting   for a condition, by looking again: a test that is right never
  *             depends on how long that takes
  *
@@ -20,6 +21,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include <kmempool/mempool.h>
@@ -172,6 +174,13 @@ void freer_join(struct freer *f);
  * unwinds it, and aborts at thread exit unless told.
  */
 void cancel_cleanup(void *unused);
+
+/* ---- the world outside ------------------------------------------------- */
+
+/* Has @fn run for SIGUSR1, without SA_RESTART, and for SIGUSR2, with it. */
+void catch_signals(void (*fn)(int sig));
+/* Stops @child and lets it go on, until it ends; true: it exited with 0. */
+bool stop_and_go(pid_t child, unsigned int *nr_stops);
 
 /* ---- random numbers ---------------------------------------------------- */
 

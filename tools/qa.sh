@@ -6,7 +6,7 @@
 #   tools/qa.sh [NAME...]   all of them, or those named
 #
 #   models     the Promela models, full form, and their seeded bugs
-#   long       the random, storm and fork tests in their long form
+#   long       the random, storm, order and fork tests in their long form
 #   explore    every schedule within bounds, long form, and its planted bugs
 #   clang      clang with -Werror: make check
 #   asan       AddressSanitizer and UBSan, with invariants: make check
@@ -95,7 +95,8 @@ do_long()
 	configured plain --enable-werror &&
 		KMEMPOOL_TEST_LONG=1 CK_TIMEOUT_MULTIPLIER=10 \
 		checked plain \
-		TESTS="tests/model_mempool tests/storm tests/check_fork"
+		TESTS="$(echo tests/model_mempool tests/storm tests/churn \
+			tests/check_order tests/check_fork)"
 }
 
 do_explore()
