@@ -55,10 +55,11 @@ static void restart(mempool_t *pool)
 
 	waitq_child(core);
 	core_update_gate(core);
-	if (core->prio_inherit)
-		core_init_lock(core);	/* worked once with this attribute */
-	else
+	if (!core->prio_inherit)
 		pthread_mutex_unlock(&core->lock);
+	else if (core_init_lock(core))
+		/* Nobody could be told: rather no inheritance than no lock. */
+		core->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
 static void prepare(void)

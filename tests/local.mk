@@ -21,6 +21,7 @@ check_SCRIPTS = \
 	tests/check_exports.sh \
 	tests/check_install.sh \
 	tests/check_man.sh \
+	tests/fault_calls.sh \
 	tests/model/run.sh \
 	tests/time_namespace.sh
 TESTS += $(check_SCRIPTS)
@@ -132,6 +133,23 @@ tests_check_whitebox_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_whitebox_CFLAGS = $(unit_cflags)
 tests_check_whitebox_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap
 tests_check_whitebox_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
+
+# Every call that can fail is made to: the library's sources once more, with
+# these calls replaced by the preprocessor.
+check_LTLIBRARIES += libfault.la
+libfault_la_SOURCES = $(libkmempool_core_la_SOURCES) tests/fault_sites.h
+libfault_la_CPPFLAGS = $(AM_CPPFLAGS) \
+	-include $(top_srcdir)/tests/fault_sites.h
+libfault_la_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)
+check_PROGRAMS += tests/fault_points
+TESTS += tests/fault_points
+tests_fault_points_SOURCES = \
+	tests/fault.c \
+	tests/fault.h \
+	tests/fault_life.c \
+	tests/fault_sites.h \
+	tests/fault_use.c
+tests_fault_points_LDADD = libtestlib.la libfault.la
 
 # Everything at once, at random; longer with KMEMPOOL_TEST_LONG=1.
 random_tests = \

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault.c - making calls fail, and keeping account of what is held
+ *
+ * The main program forks one process for each run.  What a run saw is in
+ * memory that they share.
+ */
+#define FAULT_REAL_CALLS
+#include "fault_sites.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fault.h"
+#include "testlib.h"
+
+/* Seconds that a run may hang. */
+#define RUN_TIMEOUT	60
+/* Runs of one scenario in one mode: more mean that a point comes for ever. */
+#define MOST_RUNS	1000
+/* Threads of a scenario that count at once: main and one more. */
+#define MOST_THREADS	2
+
+enum mode { NEVER, ONCE, FROM_THEN_ON };
+static const char *const mode_names[] = { "not", "once", "from then on" };
+
+/* The linker's. */
+extern struct fault_site *__start_fault_sites[];
+extern struct fault_site *__stop_fault_sites[];
+
+struct seen {
+	atomic_uint	nr_points;	/* reached */
+	atomic_uint	nr_hits;	/* of those, failed */
+	atomic_uint	last_hit;	/* index of a site */
+	atomic_uint	hits[];		/* by site */
+};
+static struct seen *seen;		/* by the run under way; shared */
+static size_t seen_size;
+
+static enum mode mode;			/* fixed before a run */
+static unsigned int nth;		/* likewise */
+static __thread bool armed;
+static __thread struct fault_site *mark;
+
+void fault_failed(const char *file, int line, const char *what)
+{
+	dprintf(STDERR_FILENO, "%s:%d: not true: %s\n", file, line, what);
+	_exit(EXIT_FAILURE);
+}
+
+/* ---- points ------------------------------------------------------------ */
+
+void fault_arm(void)
+{
+	armed = true;
+}
+
+void fault_disarm(void)
+{
+	armed = false;
+}
+
+/* Whether the call at @site is to fail. */
+static bool fails(struct fault_site *site)
+{
+	unsigned int nr;
+
+	if (!armed)
+		return false;
+	nr = atomic_fetch_add(&seen->nr_points, 1) + 1;
+	if (!(mode == ONCE && nr == nth) &&
+	    !(mode == FROM_THEN_ON && nr >= nth))
+		return false;
+	atomic_store(&seen->last_hit, site->index);
+	atomic_fetch_add(&seen->hits[site->index], 1);
+	atomic_fetch_add(&seen->nr_hits, 1);
+	return true;
+}
+
+unsigned int fault_hits(void)
+{
+	return atomic_load(&seen->nr_hits);
+}
+
+unsigned int fault_hits_of(const char *name)
+{
+	struct fault_site **site;
+	unsigned int nr = 0;
+
+	for (site = __start_fault_sites; site < __stop_fault_sites; site++)
+		if (strcmp((*site)->call, name) == 0 ||
+		    strcmp((*site)->func, name) == 0)
+			nr += atomic_load(&seen->hits[(*site)->index]);
+	return nr;
+}
+
+gfp_t fault_mark(struct fault_site *site, gfp_t gfp)
+{
+	mark = site;
+	return gfp;
+}
+
+void *fault_give(gfp_t gfp_mask, void *pool_data)
+{
+	void *element = backend_alloc(gfp_mask, pool_data);
+
+	if (element && fails(mark)) {
+		backend_free(element, pool_data);
+		element = NULL;
+	}
+	return element;
+}
+
+/* ---- what is held ------------------------------------------------------ */
+
+static struct {
+	const void		*what;	/* NULL: unused */
+	struct fault_site	*site;
+} held[256];
+static unsigned int most_pools;		/* at once */
+static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned int nr_atfork;
+static pthread_key_t made_key;		/* by pthread_once(), as key_is_made */
+static bool key_is_made;
+
+#define NR_HELD	(sizeof(held) / sizeof(held[0]))
+
+/* Under held_lock; NR_HELD: not there. */
+static size_t find(const void *what)
+{
+	size_t i;
+
+	for (i = 0; i < NR_HELD && held[i].what != what; i++)
+		;
+	return i;
+}
+
+/* What is held twice was not given back in between; but a lock is made anew
+ * after a fork. */
+static void hold(const void *what, struct fault_site *site)
+{
+	size_t at;
+
+	pthread_mutex_lock(&held_lock);
+	at = find(what);
+	if (at < NR_HELD)
+		CHECK(strcmp(site->call, "pthread_mutex_init") == 0);
+	else
+		at = find(NULL);
+	CHECK(at < NR_HELD);
+	held[at].what = what;
+	held[at].site = site;
+	pthread_mutex_unlock(&held_lock);
+}
+
+static void let_go(const void *what)
+{
+	size_t at;
+	bool was_held;
+
+	pthread_mutex_lock(&held_lock);
+	at = find(what);
+	was_held = at < NR_HELD;
+	CHECK(was_held);
+	held[at].what = NULL;
+	pthread_mutex_unlock(&held_lock);
+}
+
+/* Slots, entries and blocks are never given back, only to the next pool or
+ * thread: 0 when @func makes none of them. */
+static unsigned int most_kept(const char *func)
+{
+	if (strcmp(func, "make_slot") == 0 || strcmp(func, "make_entry") == 0)
+		return most_pools;
+	return strcmp(func, "make_block") == 0 ? MOST_THREADS : 0;
+}
+
+static unsigned int held_by(const struct fault_site *site)
+{
+	unsigned int nr = 0;
+	size_t i;
+
+	for (i = 0; i < NR_HELD; i++)
+		nr += held[i].what && held[i].site == site;
+	return nr;
+}
+
+bool fault_nothing_held(void)
+{
+	struct fault_site **site;
+	unsigned int nr;
+	bool nothing = true;
+
+	for (site = __start_fault_sites; site < __stop_fault_sites; site++) {
+		nr = held_by(*site);
+		if (nr <= most_kept((*site)->func))
+			continue;
+		dprintf(STDERR_FILENO, "held: %u from %s:%d, %s in %s\n", nr,
+			(*site)->file, (*site)->line, (*site)->call,
+			(*site)->func);
+		nothing = false;
+	}
+	return nothing;
+}
+
+unsigned int fault_nr_atfork(void)
+{
+	return nr_atfork;
+}
+
+/* ---- the stand-ins ----------------------------------------------------- */
+
+void *fault_malloc(struct fault_site *site, size_t size)
+{
+	void *p = NULL;
+
+	if (fails(site))
+		errno = ENOMEM;
+	else
+		p = malloc(size);
+	if (p)
+		hold(p, site);
+	return p;
+}
+
+void *fault_calloc(struct fault_site *site, size_t nr, size_t size)
+{
+	void *p = NULL;
+
+	if (fails(site))
+		errno = ENOMEM;
+	else
+		p = calloc(nr, size);
+	if (p)
+		hold(p, site);
+	return p;
+}
+
+char *fault_strdup(struct fault_site *site, const char *text)
+{
+	char *copy = NULL;
+
+	if (fails(site))
+		errno = ENOMEM;
+	else
+		copy = strdup(text);
+	if (copy)
+		hold(copy, site);
+	return copy;
+}
+
+int fault_posix_memalign(struct fault_site *site, void **p, size_t align,
+			 size_t size)
+{
+	int err = fails(site) ? ENOMEM : posix_memalign(p, align, size);
+
+	if (!err)
+		hold(*p, site);
+	return err;
+}
+
+void fault_free(void *p)
+{
+	if (p)
+		let_go(p);
+	free(p);
+}
+
+void *fault_mmap(struct fault_site *site, void *addr, size_t size, int prot,
+		 int flags, int fd, off_t offset)
+{
+	void *p = MAP_FAILED;
+
+	if (fails(site))
+		errno = ENOMEM;
+	else
+		p = mmap(addr, size, prot, flags, fd, offset);
+	if (p != MAP_FAILED)
+		hold(p, site);
+	return p;
+}
+
+/* There is nothing the caller could do about it, so nothing is lost here. */
+int fault_munmap(struct fault_site *site, void *addr, size_t size)
+{
+	int ret;
+
+	let_go(addr);
+	ret = munmap(addr, size);
+	if (!fails(site))
+		return ret;
+	errno = ENOMEM;
+	return -1;
+}
+
+int fault_key_create(struct fault_site *site, pthread_key_t *key,
+		     void (*destructor)(void *))
+{
+	int err = fails(site) ? EAGAIN : pthread_key_create(key, destructor);
+
+	if (!err) {
+		made_key = *key;
+		key_is_made = true;
+	}
+	return err;
+}
+
+int fault_setspecific(struct fault_site *site, pthread_key_t key,
+		      const void *value)
+{
+	bool is_its_own = key_is_made && key == made_key;
+
+	CHECK(is_its_own);
+	return fails(site) ? ENOMEM : pthread_setspecific(key, value);
+}
+
+int fault_mutexattr_init(struct fault_site *site, pthread_mutexattr_t *attr)
+{
+	int err = fails(site) ? ENOMEM : pthread_mutexattr_init(attr);
+
+	if (!err)
+		hold(attr, site);
+	return err;
+}
+
+int fault_mutexattr_setprotocol(struct fault_site *site,
+				pthread_mutexattr_t *attr, int protocol)
+{
+	return fails(site) ? ENOTSUP
+			   : pthread_mutexattr_setprotocol(attr, protocol);
+}
+
+int fault_mutexattr_destroy(pthread_mutexattr_t *attr)
+{
+	let_go(attr);
+	return pthread_mutexattr_destroy(attr);
+}
+
+/* Each pool has one. */
+int fault_mutex_init(struct fault_site *site, pthread_mutex_t *mutex,
+		     const pthread_mutexattr_t *attr)
+{
+	int err = fails(site) ? EAGAIN : pthread_mutex_init(mutex, attr);
+	unsigned int nr_pools;
+
+	if (err)
+		return err;
+	hold(mutex, site);
+	nr_pools = held_by(site);
+	if (nr_pools > most_pools)
+		most_pools = nr_pools;
+	return 0;
+}
+
+int fault_mutex_destroy(pthread_mutex_t *mutex)
+{
+	let_go(mutex);
+	return pthread_mutex_destroy(mutex);
+}
+
+int fault_atfork(struct fault_site *site, void (*prepare)(void),
+		 void (*parent)(void), void (*child)(void))
+{
+	int err = fails(site) ? ENOMEM : pthread_atfork(prepare, parent, child);
+
+	nr_atfork += !err;
+	return err;
+}
+
+/* ---- runs -------------------------------------------------------------- */
+
+static unsigned int nr_runs;
+static bool *ever_failed;		/* by site */
+
+static void print_site(const struct fault_site *site)
+{
+	printf("%s:%d, %s in %s\n", site->file, site->line, site->call,
+	       site->func);
+}
+
+static void note_run(void)
+{
+	struct fault_site **site;
+
+	nr_runs++;
+	for (site = __start_fault_sites; site < __stop_fault_sites; site++)
+		if (atomic_load(&seen->hits[(*site)->index]))
+			ever_failed[(*site)->index] = true;
+}
+
+/* exit(), not _exit(): that is when LeakSanitizer looks. */
+static bool run_in_child(const struct scenario *s)
+{
+	pid_t pid;
+	int status;
+
+	memset(seen, 0, seen_size);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		alarm(RUN_TIMEOUT);
+		s->run(s->arg);
+		CHECK(fault_nothing_held());
+		exit(EXIT_SUCCESS);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+		perror("fault_points");
+		exit(EXIT_FAILURE);
+	}
+	note_run();
+	if (status == 0)
+		return true;
+	printf("FAIL: %s: %s: wait status %#x, point %u failing %s", s->symbol,
+	       s->what, (unsigned int)status, nth, mode_names[mode]);
+	if (mode != NEVER)
+		printf(", last ");
+	if (mode != NEVER)
+		print_site(__start_fault_sites[atomic_load(&seen->last_hit)]);
+	else
+		printf("\n");
+	return false;
+}
+
+/* Until the library has no point left that would be the nth. */
+static bool run_mode(const struct scenario *s, enum mode how)
+{
+	bool good = true;
+
+	mode = how;
+	for (nth = 1; nth <= MOST_RUNS; nth++) {
+		good &= run_in_child(s);
+		if (atomic_load(&seen->nr_hits) == 0)
+			return good;
+	}
+	printf("FAIL: %s: %s: points without end\n", s->symbol, s->what);
+	return false;
+}
+
+static bool run_scenario(const struct scenario *s)
+{
+	unsigned int nr_points;
+	bool good;
+
+	mode = NEVER;
+	nth = 0;
+	good = run_in_child(s);
+	nr_points = atomic_load(&seen->nr_points);
+	/* One that fails when nothing does says nothing more. */
+	good = good && run_mode(s, ONCE) && run_mode(s, FROM_THEN_ON);
+	printf("%3u points: %s: %s\n", nr_points, s->symbol, s->what);
+	return good;
+}
+
+static bool run_table(const struct scenario *s)
+{
+	bool good = true;
+
+	for (; s->symbol; s++)
+		good &= run_scenario(s);
+	return good;
+}
+
+static bool every_site_failed(void)
+{
+	size_t nr = (size_t)(__stop_fault_sites - __start_fault_sites);
+	bool all = true;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (ever_failed[i])
+			continue;
+		printf("FAIL: no scenario makes this fail: ");
+		print_site(__start_fault_sites[i]);
+		all = false;
+	}
+	printf("%zu calls that can fail, %u runs\n", nr, nr_runs);
+	return all;
+}
+
+static void print_symbols(const struct scenario *s)
+{
+	for (; s->symbol; s++)
+		printf("kmempool_%s\n", s->symbol);
+}
+
+static void number_sites(void)
+{
+	size_t nr = (size_t)(__stop_fault_sites - __start_fault_sites);
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		__start_fault_sites[i]->index = i;
+	ever_failed = calloc(nr, sizeof(*ever_failed));
+	seen_size = sizeof(*seen) + nr * sizeof(seen->hits[0]);
+	seen = mmap(NULL, seen_size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!ever_failed || seen == MAP_FAILED) {
+		perror("fault_points");
+		exit(EXIT_FAILURE);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	bool good;
+
+	/* For the script: what the scenarios are about. */
+	if (argc == 2 && strcmp(argv[1], "symbols") == 0) {
+		print_symbols(life_scenarios);
+		print_symbols(use_scenarios);
+		return EXIT_SUCCESS;
+	}
+	number_sites();
+	good = run_table(life_scenarios);
+	good &= run_table(use_scenarios);
+	good &= every_site_failed();
+	free(ever_failed);
+	return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
