@@ -80,17 +80,24 @@ END_TEST
 
 START_TEST(a_kmalloc_size_that_cannot_be_is_no_memory)
 {
+	mempool_t pool;
+
 	errno = 0;
 	ck_assert_ptr_null(mempool_create_kmalloc_pool(1, SIZE_MAX));
 	ck_assert_int_eq(errno, ENOMEM);
+	ck_assert_int_eq(mempool_init_kmalloc_pool(&pool, 1, SIZE_MAX),
+			 -ENOMEM);
 }
 END_TEST
 
 START_TEST(a_kmalloc_size_of_0_is_refused)
 {
+	mempool_t pool;
+
 	errno = 0;
 	ck_assert_ptr_null(mempool_create_kmalloc_pool(1, 0));
 	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(mempool_init_kmalloc_pool(&pool, 1, 0), -EINVAL);
 }
 END_TEST
 
@@ -166,10 +173,12 @@ static const int impossible_orders[] = { -1, 52, 63, 64, 65, 1000 };
 START_TEST(page_orders_that_cannot_be_are_refused)
 {
 	int order = impossible_orders[_i];
+	mempool_t pool;
 
 	errno = 0;
 	ck_assert_ptr_null(mempool_create_page_pool(1, order));
 	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(mempool_init_page_pool(&pool, 1, order), -EINVAL);
 	errno = SLEEPER_ERRNO;
 	ck_assert_ptr_null(mempool_alloc_pages(GFP_KERNEL,
 					       (void *)(intptr_t)order));
@@ -180,9 +189,12 @@ END_TEST
 #if SIZE_MAX > 0xffffffff
 START_TEST(more_pages_than_the_system_has_are_no_memory)
 {
+	mempool_t pool;
+
 	errno = 0;
 	ck_assert_ptr_null(mempool_create_page_pool(1, 40));
 	ck_assert_int_eq(errno, ENOMEM);
+	ck_assert_int_eq(mempool_init_page_pool(&pool, 1, 40), -ENOMEM);
 	errno = SLEEPER_ERRNO;
 	ck_assert_ptr_null(mempool_alloc_pages(GFP_KERNEL, (void *)40));
 	ck_assert_int_eq(errno, SLEEPER_ERRNO);

@@ -381,7 +381,12 @@ START_TEST(one_waiter_too_many_is_refused_at_once)
 	errno = 0;
 	ck_assert_ptr_null(mempool_alloc(pool, GFP_KERNEL));
 	ck_assert_int_eq(errno, EBUSY);
+	errno = 0;
+	ck_assert_ptr_null(mempool_alloc_until(pool, GFP_KERNEL, NULL));
+	ck_assert_int_eq(errno, EBUSY);
 	ck_assert_int_eq(mempool_alloc_bulk(pool, bulk, 1), -EBUSY);
+	ck_assert_int_eq(mempool_alloc_bulk_until(pool, bulk, 1, GFP_KERNEL,
+						  NULL), -EBUSY);
 	ck_assert_uint_eq(stats_of(pool).waits, 1);
 	give(0);
 	ck_assert_int_eq(sleeper_join(&s), 0);

@@ -527,10 +527,14 @@ START_TEST(a_caller_that_may_not_sleep_tries_the_backend_once_and_fails)
 	mempool_t *pool = pool_of_1(&b);
 	void *held = mempool_alloc_preallocated(pool);
 
-	backend_fail_first(&b, 1);
+	backend_fail_first(&b, 2);
 	ASSERT_FAILS(mempool_alloc(pool, masks[_i] & ~__GFP_DIRECT_RECLAIM),
 		     EAGAIN);
 	ck_assert_uint_eq(backend_calls(&b), 2);
+	ASSERT_FAILS(mempool_alloc_until(pool,
+					 masks[_i] & ~__GFP_DIRECT_RECLAIM,
+					 NULL), EAGAIN);
+	ck_assert_uint_eq(backend_calls(&b), 3);
 	mempool_free(held, pool);
 	ck_assert(pool_end(pool, &b));
 }

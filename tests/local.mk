@@ -18,6 +18,7 @@ AM_TESTS_ENVIRONMENT = \
 check_SCRIPTS = \
 	man/check_examples.sh \
 	tests/blockcopy.sh \
+	tests/check_errnos.sh \
 	tests/check_exports.sh \
 	tests/check_install.sh \
 	tests/check_man.sh \
@@ -25,7 +26,7 @@ check_SCRIPTS = \
 	tests/model/run.sh \
 	tests/time_namespace.sh
 TESTS += $(check_SCRIPTS)
-EXTRA_DIST += $(check_SCRIPTS) tests/model/wait.pml
+EXTRA_DIST += $(check_SCRIPTS) tests/errnos.list tests/model/wait.pml
 
 # The headers, from both languages.
 check_PROGRAMS += tests/header_c
