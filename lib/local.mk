@@ -55,6 +55,6 @@ libkmempool_la_LDFLAGS += \
 	-Wl,--version-script=$(top_srcdir)/lib/libkmempool.map
 libkmempool_la_DEPENDENCIES += lib/libkmempool.map
 endif
-EXTRA_DIST += lib/libkmempool.map
+EXTRA_DIST += lib/libkmempool.abi lib/libkmempool.map
 
 pkgconfig_DATA += lib/kmempool.pc

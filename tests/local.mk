@@ -169,6 +169,24 @@ TESTS += tests/prio_inherit
 tests_prio_inherit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_prio_inherit_LDADD = libkmempool_core.la
 
+# The library as a plugin.  A module that is not installed is shared only if it
+# has an -rpath.
+check_PROGRAMS += tests/dlopen_tls
+TESTS += tests/dlopen_tls
+tests_dlopen_tls_LDADD = -ldl
+EXTRA_tests_dlopen_tls_DEPENDENCIES = \
+	libkmempool.la \
+	tests/tls_filler64.la \
+	tests/tls_filler128.la
+check_LTLIBRARIES += tests/tls_filler64.la tests/tls_filler128.la
+tls_filler_ldflags = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+tests_tls_filler64_la_SOURCES = tests/tls_filler.c
+tests_tls_filler64_la_CPPFLAGS = -DTLS_SIZE=64
+tests_tls_filler64_la_LDFLAGS = $(tls_filler_ldflags)
+tests_tls_filler128_la_SOURCES = tests/tls_filler.c
+tests_tls_filler128_la_CPPFLAGS = -DTLS_SIZE=128
+tests_tls_filler128_la_LDFLAGS = $(tls_filler_ldflags)
+
 # Every schedule of a few threads over the real code: the library's sources
 # once more, with the invariants checked, and pthreads replaced by the linker.
 # A sanitizer would not know the fibers.
