@@ -21,8 +21,11 @@
  *
  * A thread that forks inside alloc_fn during a retry keeps its own request.
  *
- * What this does not cover: a fork while another thread makes the process's
- * very first pool, before the handlers are registered.
+ * The handlers are registered when the library is loaded: before any thread
+ * can be making a pool, and before the program registers its own.  Handlers
+ * run before a fork in the opposite order, so those of the program may use
+ * pools.  If registering fails then, the first pool asks again; only in that
+ * case is a fork while another thread makes that pool not covered.
  */
 #include "config.h"
 
@@ -96,4 +99,10 @@ int fork_watch(void)
 	}
 	pthread_mutex_unlock(&watch_lock);
 	return -err;
+}
+
+__attribute__((constructor))
+static void watch_from_the_start(void)
+{
+	fork_watch();
 }

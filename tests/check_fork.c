@@ -282,6 +282,30 @@ START_TEST(no_child_hangs_whatever_other_threads_were_doing)
 }
 END_TEST
 
+static void use_pool(void)
+{
+	mempool_free(mempool_alloc_preallocated(pool), pool);
+	mempool_free(mempool_alloc(pool, GFP_NOWAIT), pool);
+}
+
+START_TEST(fork_handlers_of_the_program_may_use_pools)
+{
+	pid_t child;
+
+	/* Registered before the first pool is made. */
+	ck_assert_int_eq(pthread_atfork(use_pool, use_pool, use_pool), 0);
+	pool = mempool_create_kmalloc_pool(2, ELEMENT_SIZE);
+	ck_assert_ptr_nonnull(pool);
+	child = fork();
+	if (child == 0)
+		_exit(stats_of(pool).free_reserve != 2);
+	ck_assert(child_succeeded(child));
+	ck_assert_int_eq(stats_of(pool).free_reserve, 2);
+	ck_assert_int_eq(stats_of(pool).outstanding, 0);
+	mempool_destroy(pool);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("fork");
@@ -295,6 +319,7 @@ static Suite *suite(void)
 	tcase_add_test(tc,
 		a_request_that_forks_in_its_retry_is_served_in_the_child);
 	tcase_add_test(tc, a_child_forked_in_a_visit_can_destroy_after_it);
+	tcase_add_test(tc, fork_handlers_of_the_program_may_use_pools);
 	tcase_add_loop_test(tc,
 		no_child_hangs_whatever_other_threads_were_doing, 0, 2);
 	suite_add_tcase(s, tc);

@@ -361,10 +361,13 @@ int fault_mutex_destroy(pthread_mutex_t *mutex)
 	return pthread_mutex_destroy(mutex);
 }
 
+/* Refused when the library is loaded, before main(), so that scenarios find out
+ * what becomes of that. */
 int fault_atfork(struct fault_site *site, void (*prepare)(void),
 		 void (*parent)(void), void (*child)(void))
 {
-	int err = fails(site) ? ENOMEM : pthread_atfork(prepare, parent, child);
+	int err = !seen || fails(site) ? ENOMEM :
+		  pthread_atfork(prepare, parent, child);
 
 	nr_atfork += !err;
 	return err;
