@@ -90,7 +90,8 @@ static bool claim_and_try(struct batch *batch, gfp_t gfp, uint64_t *kicks)
 	int cancel_state;
 
 	core_lock(core);
-	*kicks = core->retry.kicks;
+	/* Without a share there is no try, so one is due (retry.c, R5). */
+	*kicks = core->retry.kicks - 1;
 	if (!waitq_may_claim(core, batch->count))
 		return false;
 	core->nr_out += batch->count;

@@ -3,7 +3,7 @@
  * invariant.c - what waitq.c and retry.c claim, checked at run time
  *
  * Built with --enable-debug only.  The names I1, I2, I4 and G1 are those of the
- * comment in waitq.c; R1 is from retry.c.
+ * comment in waitq.c; R1 and R5 are from retry.c.
  */
 #include "config.h"
 
@@ -68,6 +68,8 @@ void invariant_check(struct mempool_core *core)
 		!waitq_has_share(core, first->lack), "I2");
 	require(core, !watch || linked(core, watch), "the watch is queued");
 	require(core, !holder || linked(core, holder), "R1");
+	require(core, !core->retry.owed || holder || !first ||
+		!waitq_has_share(core, first->lack), "R5");
 	require(core, core->fixed || !first ||
 		(watch && watch->state == REQUEST_QUEUED), "I4");
 	require(core, core->pool->kmp_gate == COUNTERS_CLOSED ||

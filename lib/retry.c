@@ -20,6 +20,8 @@
  *   watch    the one request that sleeps only until due_ns.
  *   due_ns   when there is no holder, the time of the next retry; when there
  *            is one, the time from which it no longer counts.
+ *   owed     in a pool with max_nr: it was time to try, and the first request
+ *            had no share for what the try would bring.
  *   kicks    how often somebody had reason to think that the backend has
  *            something.  It is never reset, so "something happened since" is
  *            one comparison.
@@ -44,6 +46,9 @@
  *   R4  After a try its request is QUEUED for half a period at least, unless
  *       there was a kick: a request whose alloc_fn takes longer than a period
  *       would otherwise be passed over for ever.
+ *   R5  A try that was put off for want of a share is made as soon as the
+ *       first request has one: a kick is not lost, and who was queued without
+ *       a try of its own, there being no share, does not wait for due_ns.
  *
  * 4. The watch
  *
@@ -93,7 +98,8 @@ static void give_duty(struct mempool_core *core, uint64_t now_ns)
 		return;
 	retry->due_ns = now_ns + retry->period_ns;
 	/* What the backend has is no use without a share. */
-	if (!waitq_has_share(core, waitq_first(core)->lack)) {
+	retry->owed = !waitq_has_share(core, waitq_first(core)->lack);
+	if (retry->owed) {
 		retry->holder = NULL;
 		return;
 	}
@@ -113,6 +119,14 @@ void retry_kick(struct mempool_core *core)
 {
 	core->retry.kicks++;
 	try_now(core);
+}
+
+void retry_owed(struct mempool_core *core)
+{
+	struct request *first = waitq_first(core);
+
+	if (core->retry.owed && first && waitq_has_share(core, first->lack))
+		try_now(core);		/* R5 */
 }
 
 void retry_due(struct mempool_core *core, uint64_t now_ns)
@@ -149,7 +163,7 @@ void retry_joined(struct mempool_core *core, struct request *request,
 	if (core->waitq.nr == 1)
 		retry->due_ns = request->since_ns + retry->period_ns;
 	retry->watch = request;
-	if (retry->kicks != kicks)
+	if (retry->kicks != kicks || retry->owed)
 		try_now(core);
 }
 

@@ -8,6 +8,7 @@
 #ifndef LIB_RETRY_H
 #define LIB_RETRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct mempool_core;
@@ -21,6 +22,8 @@ struct retry {
 					   holder, when it no longer counts */
 	uint64_t	kicks;		/* reasons to think that the backend
 					   has something, so far */
+	bool		owed;		/* a try that the first request had no
+					   share of max_nr for */
 };
 
 /* @request was queued last; @kicks is what retry.kicks was before it last
@@ -32,6 +35,9 @@ void retry_left(struct mempool_core *core, struct request *request);
 
 /* The backend may have something: try now, or again. */
 void retry_kick(struct mempool_core *core);
+
+/* The first request may have changed, or there are more shares. */
+void retry_owed(struct mempool_core *core);
 
 /* The time until which @request may sleep for the retry's sake. */
 uint64_t retry_wake_ns(struct mempool_core *core, struct request *request);

@@ -121,9 +121,9 @@
  *
  * 9. How it is checked
  *
- * tests/model/wait.pml is sections 3 to 6 and retry.c in Promela, over all
- * interleavings of three threads; lib/invariant.c checks section 4 at run time
- * (--enable-debug).  A change here is made there first.
+ * tests/model/wait.pml is sections 3 to 6, retry.c and cap.c in Promela, over
+ * all interleavings of three threads; lib/invariant.c checks section 4 at run
+ * time (--enable-debug).  A change here is made there first.
  *
  * 10. What this file does not do
  *
@@ -256,6 +256,7 @@ unsigned int waitq_serve(struct mempool_core *core)
 		grant(core, first);
 		served++;
 	}
+	retry_owed(core);
 	return served;
 }
 

@@ -215,10 +215,16 @@ tests_explore_explore_SOURCES = \
 	lib/stats.c \
 	lib/version.c \
 	lib/waitq.c \
+	tests/explore/atomics.h \
 	tests/explore/explore.h \
 	tests/explore/fiber.h \
+	tests/explore/forks.c \
+	tests/explore/order.c \
 	tests/explore/scenarios_bulk.c \
+	tests/explore/scenarios_cap.c \
+	tests/explore/scenarios_fork.c \
 	tests/explore/scenarios_life.c \
+	tests/explore/scenarios_registry.c \
 	tests/explore/scenarios_retry.c \
 	tests/explore/scenarios_wait.c \
 	tests/explore/sched.c \
@@ -227,12 +233,14 @@ tests_explore_explore_SOURCES = \
 	tests/explore/world.h \
 	tests/explore/wrap.c
 tests_explore_explore_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib \
-	-DENABLE_DEBUG=1
+	-DENABLE_DEBUG=1 -include $(top_srcdir)/tests/explore/atomics.h
 tests_explore_explore_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)
 tests_explore_explore_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=__assert_fail \
 	-Wl,--wrap=abort \
 	-Wl,--wrap=clock_gettime \
 	-Wl,--wrap=clock_nanosleep \
+	-Wl,--wrap=pthread_atfork \
 	-Wl,--wrap=pthread_cond_broadcast \
 	-Wl,--wrap=pthread_cond_destroy \
 	-Wl,--wrap=pthread_cond_init \
@@ -243,6 +251,7 @@ tests_explore_explore_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pthread_mutex_init \
 	-Wl,--wrap=pthread_mutex_lock \
 	-Wl,--wrap=pthread_mutex_unlock \
+	-Wl,--wrap=pthread_self \
 	-Wl,--wrap=pthread_setcancelstate
 tests_explore_explore_LDADD =
 EXTRA_DIST += tests/explore/bugs.list tests/explore/bugs.sh

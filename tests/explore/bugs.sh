@@ -32,13 +32,13 @@ flags="-std=gnu11 -g -O1 -pthread -fexceptions -ftls-model=initial-exec
 	-DHAVE_CONFIG_H -DENABLE_DEBUG=1 -I$build -I$top/include"
 # What wrap.c stands in for.
 wraps=$(sed -n 's/^[^ \t].*__wrap_\([a-z_]*\)(.*/-Wl,--wrap=\1/p' \
-	"$here/wrap.c" | sort -u)
+	"$here"/*.c | sort -u)
 
 compile()
 {
 	local from=$1 to=$2
 
-	$cc $flags -I"$top/lib" -c "$from" -o "$to"
+	$cc $flags -I"$top/lib" -include "$here/atomics.h" -c "$from" -o "$to"
 }
 
 mkdir "$dir/lib" "$dir/good" "$dir/tests"
@@ -78,8 +78,7 @@ plant()
 		tail -n 3 "$log"
 		return 1
 	}
-	printf '%-28s %s\n' "$name" "$(sed -n -e 's/.*: FAILED //p' \
-		-e 's/.*Assertion/an assertion:/p' "$log")"
+	printf '%-35s %s\n' "$name" "$(sed -n 's/.*: FAILED //p' "$log")"
 }
 
 while IFS='|' read -r name file scenario script; do

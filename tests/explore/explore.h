@@ -25,12 +25,18 @@ struct scenario {
 	unsigned int	spurious;	/* a wait ends without a reason */
 	unsigned int	early;		/* a timer fires while others could
 					   run, or a signal comes too late */
+	bool		atomics;	/* others may run around each atomic
+					   access, too, and before a lock is
+					   released */
 };
 
 extern const struct scenario wait_scenarios[];
 extern const struct scenario retry_scenarios[];
 extern const struct scenario bulk_scenarios[];
 extern const struct scenario life_scenarios[];
+extern const struct scenario cap_scenarios[];
+extern const struct scenario registry_scenarios[];
+extern const struct scenario fork_scenarios[];
 
 #define NR_FIBERS	6
 /* A timer later than this never fires: a retry once an hour hides no lost
@@ -50,6 +56,10 @@ void explore_cancel_point(const char *what);
 void explore_await(const char *what, bool (*ready)(void *arg), void *arg);
 /* From now on this fiber may be cancelled, at cancellation points. */
 void explore_allow_cancel(void);
+/* The process forks.  True in the child, which has this fiber only and ends
+ * when it does; the parent goes on when the child has ended well. */
+bool explore_fork(void);
+bool explore_is_child(void);
 /* Number of this fiber, in order of explore_spawn(); -1 outside of them. */
 int explore_self(void);
 

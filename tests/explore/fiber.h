@@ -8,6 +8,7 @@
 #ifndef FIBER_H
 #define FIBER_H
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,15 +20,19 @@
 struct lock {
 	uint32_t	magic;
 	int		owner;		/* fiber + 1; 0: free */
+	bool		prio_inherit;
 	unsigned int	id;		/* for the trace; 0: none yet */
 } __attribute__((may_alias));
 
 struct cond {
 	uint32_t	magic;
 	unsigned int	nr_waiting;
+	unsigned int	nr;		/* in order of initialisation */
 	unsigned int	id;
 	int		clock;
 } __attribute__((may_alias));
+
+#define TLS_SIZE	256
 
 enum fiber_state {
 	READY,
@@ -59,6 +64,7 @@ struct fiber {
 	bool			may_cancel;
 	int			cancel_state;	/* as pthread_setcancelstate() */
 	int			saved_errno;
+	char			tls[TLS_SIZE];	/* while it does not run */
 	char			doing[64];	/* what comes next */
 };
 
@@ -78,9 +84,19 @@ __attribute__((format(printf, 1, 2))) void sched_doing(const char *fmt, ...);
 enum step sched_switch(void);
 /* Cancels self: unwinds it. */
 _Noreturn void sched_cancel(void);
+/* All fibers but self are gone. */
+void sched_alone(void);
+
+/* forks.c */
+extern bool in_child;
+/* Ends it; @failure may be NULL. */
+_Noreturn void child_ends(const char *failure);
 
 /* search.c: one of @nr; all but 0 deviate from the plain order. */
 unsigned int search_choose(unsigned int nr);
+
+/* order.c: one is signalled, which is some request's. */
+void order_check(pthread_cond_t *cond);
 
 /* wrap.c */
 extern int nr_conds;				/* initialised, not destroyed */

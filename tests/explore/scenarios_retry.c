@@ -108,6 +108,37 @@ static void recovers_late(void)
 	explore_spawn("c", takes_with_deadline, NULL);
 }
 
+static void gives_up(void *unused)
+{
+	(void)unused;
+	require(!take_until(150));
+	require(errno == ETIMEDOUT);
+	world.nr_refused++;
+}
+
+static bool one_gave_up(void *unused)
+{
+	(void)unused;
+	return world.nr_refused;
+}
+
+static void recovers_after_one_gave_up(void *unused)
+{
+	(void)unused;
+	explore_await("one gave up", one_gave_up, NULL);
+	world.backend.give = 1;
+}
+
+/* Who looked at the time for all leaves, and another has to. */
+static void watch_leaves(void)
+{
+	world_make(1, 0, 100);
+	explore_spawn("holder", gives_when_one_is_served, take_for(0));
+	explore_spawn("patient", takes_and_gives, NULL);
+	explore_spawn("hurried", gives_up, NULL);
+	explore_spawn("backend", recovers_after_one_gave_up, NULL);
+}
+
 static void recovers_and_kicks(void *unused)
 {
 	(void)unused;
@@ -267,20 +298,21 @@ static void retry_that_hangs(void)
 }
 
 const struct scenario retry_scenarios[] = {
-	{ "unlocked_free", unlocked_free, world_check, 0, 0, 2 },
-	{ "no_reserve", no_reserve, world_check, 0, 1, 0 },
-	{ "no_reserve_cancelled", no_reserve_cancelled, world_check, 1, 0, 0 },
-	{ "cancelled_in_free_fn", cancelled_in_free_fn, world_check, 1, 0, 0 },
-	{ "no_reserve_timeout", no_reserve_timeout, world_check, 0, 0, 1 },
+	{ "unlocked_free", unlocked_free, world_check, 0, 0, 2, 0 },
+	{ "no_reserve", no_reserve, world_check, 0, 1, 0, 0 },
+	{ "no_reserve_cancelled", no_reserve_cancelled, world_check, 1, 0, 0, 0 },
+	{ "cancelled_in_free_fn", cancelled_in_free_fn, world_check, 1, 0, 0, 0 },
+	{ "no_reserve_timeout", no_reserve_timeout, world_check, 0, 0, 1, 0 },
 	{ "recovers_while_all_sleep", recovers_while_all_sleep, world_check,
-	  0, 0, 1 },
-	{ "recovers_late", recovers_late, world_check, 0, 0, 2 },
-	{ "kick_brings_two", kick_brings_two, world_check, 0, 0, 0 },
-	{ "kick_is_not_lost", kick_is_not_lost, world_check, 0, 1, 1 },
-	{ "kick_against_cancel", kick_against_cancel, world_check, 1, 0, 0 },
-	{ "success_of_another", success_of_another, world_check, 0, 1, 0 },
+	  0, 0, 1, 0 },
+	{ "watch_leaves", watch_leaves, world_check, 0, 0, 1, 0 },
+	{ "recovers_late", recovers_late, world_check, 0, 0, 2, 0 },
+	{ "kick_brings_two", kick_brings_two, world_check, 0, 0, 0, 0 },
+	{ "kick_is_not_lost", kick_is_not_lost, world_check, 0, 1, 1, 0 },
+	{ "kick_against_cancel", kick_against_cancel, world_check, 1, 0, 0, 0 },
+	{ "success_of_another", success_of_another, world_check, 0, 1, 0, 0 },
 	{ "who_tries_is_passed_over", who_tries_is_passed_over, world_check,
-	  0, 0, 0 },
-	{ "retry_that_hangs", retry_that_hangs, world_check, 0, 0, 1 },
-	{ NULL, NULL, NULL, 0, 0, 0 },
+	  0, 0, 0, 0 },
+	{ "retry_that_hangs", retry_that_hangs, world_check, 0, 0, 1, 0 },
+	{ NULL, NULL, NULL, 0, 0, 0, 0 },
 };

@@ -171,7 +171,19 @@ static void first_come_first_served(void)
 	explore_spawn("third", arrives_third, NULL);
 }
 
-/* Neither an atomic newcomer nor a preallocated one may pass who waits. */
+static void waits_for_two(void *unused)
+{
+	void *elems[2];
+
+	(void)unused;
+	require(!take_bulk(elems, 2, NEVER_MS));
+	world.nr_served++;
+	explore_point("has two elements");
+	give_bulk(elems, 2);
+}
+
+/* Neither an atomic newcomer nor a preallocated one may pass who waits,
+ * even if elements collect that would do for it. */
 static void comes_when_one_waits(void *preallocated)
 {
 	void *element;
@@ -193,28 +205,28 @@ static void nobody_overtakes(void)
 	world_make_fixed(2);
 	explore_spawn("holder-1", gives, take_for(0));
 	explore_spawn("holder-2", gives, take_for(1));
-	explore_spawn("waiter", takes_and_gives, NULL);
+	explore_spawn("waiter", waits_for_two, NULL);
 	explore_spawn("atomic", comes_when_one_waits, NULL);
 	explore_spawn("preallocated", comes_when_one_waits, &world);
 }
 
 const struct scenario wait_scenarios[] = {
-	{ "two_share_one", two_share_one, world_check, 0, 1, 0 },
-	{ "three_share_one", three_share_one, world_check, 0, 1, 0 },
-	{ "four_share_two", four_share_two, world_check, 0, 0, 0 },
+	{ "two_share_one", two_share_one, world_check, 0, 1, 0, 0 },
+	{ "three_share_one", three_share_one, world_check, 0, 1, 0, 0 },
+	{ "four_share_two", four_share_two, world_check, 0, 0, 0, 0 },
 	{ "timeout_against_handoff", timeout_against_handoff, world_check,
-	  0, 1, 2 },
-	{ "two_timeouts", two_timeouts, world_check, 0, 0, 2 },
-	{ "deadline_in_the_past", deadline_in_the_past, world_check, 0, 0, 1 },
+	  0, 1, 2, 0 },
+	{ "two_timeouts", two_timeouts, world_check, 0, 0, 2, 0 },
+	{ "deadline_in_the_past", deadline_in_the_past, world_check, 0, 0, 1, 0 },
 	{ "cancel_against_handoff", cancel_against_handoff, world_check,
-	  1, 1, 0 },
-	{ "two_are_cancelled", two_are_cancelled, world_check, 2, 0, 0 },
+	  1, 1, 0, 0 },
+	{ "two_are_cancelled", two_are_cancelled, world_check, 2, 0, 0, 0 },
 	{ "shutdown_against_handoff", shutdown_against_handoff, world_check,
-	  0, 1, 0 },
+	  0, 1, 0, 0 },
 	{ "shutdown_against_cancel", shutdown_against_cancel, world_check,
-	  1, 0, 0 },
+	  1, 0, 0, 0 },
 	{ "first_come_first_served", first_come_first_served, world_check,
-	  0, 1, 0 },
-	{ "nobody_overtakes", nobody_overtakes, world_check, 0, 0, 0 },
-	{ NULL, NULL, NULL, 0, 0, 0 },
+	  0, 1, 0, 0 },
+	{ "nobody_overtakes", nobody_overtakes, world_check, 0, 0, 0, 0 },
+	{ NULL, NULL, NULL, 0, 0, 0, 0 },
 };

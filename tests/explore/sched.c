@@ -9,8 +9,9 @@
  * or written without a lock is interleaved at the resolution of the points;
  * orders weaker than sequential consistency are not tried.
  *
- * All fibers share the thread-specific data of one thread.  Only counters.c
- * has any, and only for speed.
+ * Each fiber has the program's thread-specific data to itself, as the first
+ * pool of all left it: so they share one block of counters.  In this they
+ * differ from threads.
  *
  * Time stands still until a timer fires; then it is what the timer was set
  * to, at least.  A timer may fire while others could still run.  That is a
@@ -25,6 +26,7 @@
 #include "fiber.h"
 
 #include <errno.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -50,6 +52,11 @@ static unsigned int nr_cancels, nr_spurious, nr_early;
 static bool stacks_ready;		/* false: a failed schedule left frames */
 static char failure[512];
 
+/* The program's thread-specific data, and as it was at the beginning. */
+static char *tls;
+static size_t tls_size;
+static char first_tls[TLS_SIZE];
+
 uint64_t explore_now_ns(void)
 {
 	return now_ns;
@@ -70,8 +77,35 @@ void explore_fail(const char *format, ...)
 	vsnprintf(failure + n, sizeof(failure) - (size_t)n, format, args);
 	va_end(args);
 	stacks_ready = false;
+	if (in_child)
+		child_ends(failure);
 	self = NULL;
 	_longjmp(outside, 1);
+}
+
+/* ---- thread-specific data ---------------------------------------------- */
+
+/* The first object is the program. */
+static int look_at_program(struct dl_phdr_info *info, size_t size,
+			   void *unused)
+{
+	unsigned int i;
+
+	(void)size;
+	(void)unused;
+	for (i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_TLS)
+			tls_size = info->dlpi_phdr[i].p_memsz;
+	tls = info->dlpi_tls_data;
+	return 1;
+}
+
+static void find_tls(void)
+{
+	dl_iterate_phdr(look_at_program, NULL);
+	if (!tls || tls_size > TLS_SIZE)
+		abort();
+	memcpy(first_tls, tls, tls_size);
 }
 
 /* ---- fibers ------------------------------------------------------------ */
@@ -80,11 +114,15 @@ static void jump(struct fiber *to)
 {
 	struct fiber *from = self;
 
+	if (to == from)
+		return;
 	from->saved_errno = errno;
+	memcpy(from->tls, tls, tls_size);
 	self = to;
-	if (to != from && !_setjmp(from->context))
+	if (!_setjmp(from->context))
 		_longjmp(to->context, 1);
 	errno = self->saved_errno;
+	memcpy(tls, self->tls, tls_size);
 }
 
 static _Noreturn void fiber_main(void)
@@ -94,6 +132,8 @@ static _Noreturn void fiber_main(void)
 	if (!_setjmp(fiber->context))
 		_longjmp(outside, 1);
 	for (;;) {
+		errno = 0;
+		memcpy(tls, first_tls, tls_size);
 		if (!_setjmp(fiber->base))
 			fiber->body(fiber->arg);
 		self->state = DONE;
@@ -132,7 +172,6 @@ void explore_spawn(const char *name, void (*body)(void *arg), void *arg)
 	fiber->state = READY;
 	fiber->may_cancel = false;
 	fiber->cancel_state = PTHREAD_CANCEL_ENABLE;
-	fiber->saved_errno = 0;
 	strcpy(fiber->doing, "begins");
 }
 
@@ -161,6 +200,15 @@ void sched_cancel(void)
 	memset(exception, 0, sizeof(*exception));
 	_Unwind_ForcedUnwind(exception, stop, self);
 	explore_fail("could not be unwound");
+}
+
+void sched_alone(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_fibers; i++)
+		if (&fibers[i] != self)
+			fibers[i].state = DONE;
 }
 
 /* ---- what can happen next ---------------------------------------------- */
@@ -318,7 +366,7 @@ static struct fiber *choose(void)
 	}
 	if (++nr_points > MOST_POINTS)
 		explore_fail("does not end");
-	i = search_choose(options.nr);
+	i = in_child ? 0 : search_choose(options.nr);
 	carry_out(&options.all[i], i > 0);
 	return options.all[i].fiber;
 }
@@ -329,7 +377,10 @@ enum step sched_switch(void)
 
 	if (next) {
 		jump(next);
+	} else if (in_child) {
+		child_ends(NULL);
 	} else if (!_setjmp(self->context)) {
+		memcpy(tls, first_tls, tls_size);
 		self = NULL;
 		_longjmp(outside, 2);
 	}
@@ -379,7 +430,8 @@ void explore_point(const char *what)
 void explore_cancel_point(const char *what)
 {
 	sched_point("%s", what);
-	if (!self || !self->may_cancel || nr_cancels >= scenario->cancels ||
+	if (!self || !self->may_cancel || in_child ||
+	    nr_cancels >= scenario->cancels ||
 	    self->cancel_state != PTHREAD_CANCEL_ENABLE)
 		return;
 	if (search_choose(2)) {
@@ -389,6 +441,12 @@ void explore_cancel_point(const char *what)
 			       self->name);
 		sched_cancel();
 	}
+}
+
+void explore_atomic(void)
+{
+	if (self && scenario->atomics)
+		sched_point("goes on");
 }
 
 void explore_await(const char *what, bool (*ready)(void *arg), void *arg)
@@ -417,7 +475,6 @@ static void run_fibers(void)
 		if (!first)
 			return;
 		self = first;
-		errno = 0;
 		_longjmp(first->context, 1);
 	case 1:
 		return;
@@ -435,6 +492,9 @@ const char *sched_run(const struct scenario *scenario_to_run)
 {
 	unsigned int i;
 
+	if (!tls)
+		find_tls();
+	memcpy(tls, first_tls, tls_size);
 	for (i = 0; !stacks_ready && i < NR_FIBERS; i++)
 		prepare(&fibers[i]);
 	stacks_ready = true;

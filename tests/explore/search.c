@@ -13,10 +13,11 @@
  * the bound on deviations bounds preemptions, too.
  *
  * The choices of a schedule that failed are printed: replayed, they print
- * every step.  They hold for the sources they were found with.
+ * every step.  They hold for the sources they were found with.  A search and a
+ * replay have a process each, since one that failed leaves pools behind.
  *
  * Per scenario N schedules are tried, 1000 unless told, or 60000 with
- * KMEMPOOL_TEST_LONG=1.
+ * KMEMPOOL_TEST_LONG=1; of those that fork, which takes long, 6000.
  */
 #include "config.h"
 
@@ -24,7 +25,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <kmempool/mempool.h>
 
@@ -32,12 +36,24 @@
 
 #define MOST_SHORT	1000
 #define MOST_LONG	60000
+#define MOST_FORKS	6000
 #define MOST_CHOICES	4096
 
-static struct choice {
+struct choice {
 	uint8_t	pick, nr;
-} choices[MOST_CHOICES];
-static unsigned int nr_choices;		/* in this schedule so far */
+};
+
+/* What a search leaves to the process that started it. */
+struct findings {
+	struct choice	choices[MOST_CHOICES];
+	unsigned int	nr_choices;	/* in this schedule so far */
+	unsigned long	nr;		/* different schedules */
+	unsigned int	bound;		/* on deviations, in the end */
+	bool		all;		/* there are no more */
+	char		failure[512];	/* of the last schedule; or empty */
+};
+
+static struct findings *found;		/* shared memory */
 static unsigned int nr_given;		/* the rest are 0 */
 static unsigned int nr_deviations;	/* in this schedule so far */
 
@@ -45,13 +61,13 @@ static unsigned int nr_deviations;	/* in this schedule so far */
 
 unsigned int search_choose(unsigned int nr)
 {
-	struct choice *choice = &choices[nr_choices];
+	struct choice *choice = &found->choices[found->nr_choices];
 
 	if (nr == 1)
 		return 0;
-	if (nr_choices == MOST_CHOICES)
+	if (found->nr_choices == MOST_CHOICES)
 		explore_fail("too many choices");
-	if (nr_choices++ >= nr_given) {
+	if (found->nr_choices++ >= nr_given) {
 		*choice = (struct choice){ 0, (uint8_t)nr };
 	} else if (!choice->nr) {
 		choice->nr = (uint8_t)nr;	/* given by --replay */
@@ -64,11 +80,17 @@ unsigned int search_choose(unsigned int nr)
 	return choice->pick;
 }
 
-static const char *run(const struct scenario *scenario)
+/* False when it failed. */
+static bool run(const struct scenario *scenario)
 {
-	nr_choices = 0;
+	const char *failure;
+
+	found->nr_choices = 0;
 	nr_deviations = 0;
-	return sched_run(scenario);
+	failure = sched_run(scenario);
+	snprintf(found->failure, sizeof(found->failure), "%s",
+		 failure ? failure : "");
+	return !failure;
 }
 
 /* ---- all of them ------------------------------------------------------- */
@@ -78,17 +100,79 @@ static bool next_schedule(unsigned int bound)
 {
 	unsigned int used = nr_deviations;
 
-	while (nr_choices) {
-		struct choice *choice = &choices[--nr_choices];
+	while (found->nr_choices) {
+		struct choice *choice = &found->choices[--found->nr_choices];
 
 		used -= choice->pick > 0;
 		choice->pick++;
 		if (choice->pick < choice->nr && used < bound) {
-			nr_given = nr_choices + 1;
+			nr_given = found->nr_choices + 1;
 			return true;
 		}
 	}
 	return false;
+}
+
+/* Until @most, or a failure. */
+static void search(const struct scenario *scenario, unsigned long most)
+{
+	bool more;
+
+	for (found->bound = 0;; found->bound++) {
+		unsigned long before = found->nr;
+
+		nr_given = 0;
+		do {
+			bool good = run(scenario);
+
+			/* Others were run under a smaller bound. */
+			found->nr += nr_deviations == found->bound || !good;
+			if (!good)
+				return;
+			more = next_schedule(found->bound);
+		} while (more && found->nr < most);
+		if (more)
+			return;
+		if (found->nr == before) {
+			found->all = true;
+			return;
+		}
+	}
+}
+
+/* Runs what was found again, and prints every step. */
+static void replay(const struct scenario *scenario, unsigned long unused)
+{
+	(void)unused;
+	nr_given = found->nr_choices;
+	tracing = true;
+	if (run(scenario))
+		printf("  %s: passed\n", scenario->name);
+	else
+		printf("  %s: %s\n", scenario->name, found->failure);
+}
+
+/* Runs @what in a process of its own. */
+static void apart(void (*what)(const struct scenario *, unsigned long),
+		  const struct scenario *scenario, unsigned long most)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		abort();
+	if (!pid) {
+		what(scenario, most);
+		fflush(stdout);
+		_exit(0);
+	}
+	while (waitpid(pid, &status, 0) != pid)
+		;
+	if (WIFSIGNALED(status))
+		snprintf(found->failure, sizeof(found->failure),
+			 "killed by signal %d", WTERMSIG(status));
 }
 
 static void print_choices(const struct scenario *scenario)
@@ -96,89 +180,43 @@ static void print_choices(const struct scenario *scenario)
 	const char *comma = "";
 	unsigned int i;
 
-	while (nr_choices && !choices[nr_choices - 1].pick)
-		nr_choices--;
+	while (found->nr_choices && !found->choices[found->nr_choices - 1].pick)
+		found->nr_choices--;
 	printf("  explore %s --replay=", scenario->name);
-	for (i = 0; i < nr_choices; i++) {
-		printf("%s%u", comma, choices[i].pick);
+	for (i = 0; i < found->nr_choices; i++) {
+		printf("%s%u", comma, found->choices[i].pick);
 		comma = ",";
 	}
 	printf("\n");
 }
 
-static void replay(const struct scenario *scenario)
-{
-	const char *failure;
-
-	nr_given = nr_choices;
-	tracing = true;
-	failure = run(scenario);
-	tracing = false;
-	printf("  %s: %s\n", scenario->name, failure ? failure : "passed");
-}
-
-struct tally {
-	unsigned long	nr;		/* different schedules */
-	unsigned int	bound;
-	bool		all;		/* there are no more */
-	const char	*failure;
-};
-
-/* Until @most, or a failure. */
-static void search(const struct scenario *scenario, unsigned long most,
-		   struct tally *tally)
-{
-	bool more;
-
-	for (tally->bound = 0;; tally->bound++) {
-		unsigned long before = tally->nr;
-
-		nr_given = 0;
-		do {
-			tally->failure = run(scenario);
-			/* Others were run under a smaller bound. */
-			tally->nr += nr_deviations == tally->bound ||
-				     tally->failure;
-			if (tally->failure)
-				return;
-			more = next_schedule(tally->bound);
-		} while (more && tally->nr < most);
-		if (more)
-			return;
-		if (tally->nr == before) {
-			tally->all = true;
-			return;
-		}
-	}
-}
-
 static bool explore(const struct scenario *scenario, unsigned long most,
 		    unsigned long *nr)
 {
-	struct tally tally = { 0, 0, false, NULL };
-
-	search(scenario, most, &tally);
-	*nr += tally.nr;
-	if (!tally.failure) {
-		printf("%-28s %7lu schedules, ", scenario->name, tally.nr);
-		if (tally.all)
+	memset(found, 0, sizeof(*found));
+	apart(search, scenario, most);
+	*nr += found->nr;
+	if (!found->failure[0]) {
+		printf("%-28s %7lu schedules, ", scenario->name, found->nr);
+		if (found->all)
 			printf("all there are\n");
 		else
 			printf("all of fewer than %u deviations\n",
-			       tally.bound);
+			       found->bound);
 		return true;
 	}
 	printf("%s: FAILED after %lu schedules: %s\n", scenario->name,
-	       tally.nr, tally.failure);
+	       found->nr, found->failure);
 	print_choices(scenario);
-	replay(scenario);
+	apart(replay, scenario, 0);
 	return false;
 }
 
 /* ---- which ------------------------------------------------------------- */
 
 static const struct scenario *const topics[] = {
-	wait_scenarios, retry_scenarios, bulk_scenarios, life_scenarios,
+	wait_scenarios, retry_scenarios,    bulk_scenarios, life_scenarios,
+	cap_scenarios,	registry_scenarios, fork_scenarios,
 };
 
 #define NR_TOPICS	(sizeof(topics) / sizeof(topics[0]))
@@ -196,6 +234,21 @@ static const struct scenario *find(const char *name)
 	exit(2);
 }
 
+static double cpu_seconds(int whose)
+{
+	struct rusage use;
+
+	getrusage(whose, &use);
+	return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+	       (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
+}
+
+static unsigned long most_of(const struct scenario *topic, unsigned long most)
+{
+	return topic == fork_scenarios && most > MOST_FORKS ? MOST_FORKS
+							    : most;
+}
+
 static int explore_all(unsigned long most, bool list)
 {
 	const struct scenario *scenario;
@@ -209,11 +262,13 @@ static int explore_all(unsigned long most, bool list)
 			if (list)
 				printf("%s\n", scenario->name);
 			else
-				good &= explore(scenario, most, &nr);
+				good &= explore(scenario, most_of(topics[i],
+								  most), &nr);
 		}
 	if (!list)
 		printf("%u scenarios, %lu schedules, %.1f s of CPU\n",
-		       nr_scenarios, nr, (double)clock() / CLOCKS_PER_SEC);
+		       nr_scenarios, nr, cpu_seconds(RUSAGE_SELF) +
+		       cpu_seconds(RUSAGE_CHILDREN));
 	return !good;
 }
 
@@ -221,11 +276,12 @@ static int replay_given(const struct scenario *scenario, char *given)
 {
 	char *word;
 
-	for (word = strtok(given, ","); word && nr_choices < MOST_CHOICES;
+	for (word = strtok(given, ",");
+	     word && found->nr_choices < MOST_CHOICES;
 	     word = strtok(NULL, ","))
-		choices[nr_choices++] =
+		found->choices[found->nr_choices++] =
 			(struct choice){ (uint8_t)atoi(word), 0 };
-	replay(scenario);
+	replay(scenario, 0);
 	return 0;
 }
 
@@ -252,6 +308,10 @@ int main(int argc, char **argv)
 	int i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	found = mmap(NULL, sizeof(*found), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (found == MAP_FAILED)
+		abort();
 	warm_up();
 	for (i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--list"))

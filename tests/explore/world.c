@@ -12,6 +12,7 @@
 #include "core.h"
 
 #define NR_ELEMENTS	16
+#define NR_PLACES	5		/* most pools at once in a scenario */
 #define NOBODY		(-1)
 #define IN_BACKEND	(-2)
 
@@ -77,6 +78,11 @@ void *backend_alloc(gfp_t gfp, void *pool_data)
 	b->calls++;
 	if (b->hold)
 		hold_up(b);
+	if (b->fork) {
+		b->fork = false;
+		if (explore_fork())
+			b->give = 1;	/* another may have that of before */
+	}
 	if (b->below)
 		return mempool_alloc(b->below, gfp);
 	element = get_element(b);
@@ -107,32 +113,75 @@ void backend_free(void *p, void *pool_data)
 
 /* ---- the pool ---------------------------------------------------------- */
 
-static void make(int min_nr, unsigned int give_nr, unsigned int flags,
-		 unsigned int retry_ms)
+static int found_one(mempool_t *pool, void *found)
 {
-	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	*(mempool_t **)found = pool;
+	return 1;
+}
+
+void world_settle(void)
+{
+	mempool_t *pool;
+	unsigned int i;
+
+	for (i = 0; i < NR_PLACES; i++) {
+		pool = mempool_create(0, backend_alloc, backend_free, NULL);
+		require(pool);
+	}
+	while (mempool_for_each(found_one, &pool))
+		mempool_destroy(pool);
+}
+
+void world_make_attr(int min_nr, unsigned int give_nr,
+		     struct mempool_attr *attr)
+{
 	unsigned int i;
 
 	memset(&world, 0, sizeof(world));
 	for (i = 0; i < NR_ELEMENTS; i++)
 		elements[i].holder = IN_BACKEND;
-	attr.flags = flags;
-	attr.retry_ms = retry_ms;
+	if (!attr->retry_ms)
+		attr->retry_ms = HOUR_MS;
 	world.curr_nr = -1;
+	world.max_nr = attr->max_nr;
+	world.max_waiters = attr->max_waiters;
 	world.backend.give = (unsigned int)min_nr + give_nr;
 	world.pool = mempool_create_attr(min_nr, backend_alloc, backend_free,
-					 &world.backend, &attr);
+					 &world.backend, attr);
 	require(world.pool);
 }
 
 void world_make(int min_nr, unsigned int give_nr, unsigned int retry_ms)
 {
-	make(min_nr, give_nr, 0, retry_ms);
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+
+	attr.retry_ms = retry_ms;
+	world_make_attr(min_nr, give_nr, &attr);
 }
 
 void world_make_fixed(int min_nr)
 {
-	make(min_nr, 0, MEMPOOL_FIXED, HOUR_MS);
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+
+	attr.flags = MEMPOOL_FIXED;
+	world_make_attr(min_nr, 0, &attr);
+}
+
+void world_make_capped(int min_nr, unsigned int give_nr, unsigned int max_nr)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+
+	attr.max_nr = max_nr;
+	world_make_attr(min_nr, give_nr, &attr);
+}
+
+void world_make_crowded(int min_nr, unsigned int max_waiters)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+
+	attr.flags = MEMPOOL_FIXED;
+	attr.max_waiters = max_waiters;
+	world_make_attr(min_nr, 0, &attr);
 }
 
 void pool_end(mempool_t *pool, struct backend *backend, int curr_nr)
@@ -143,6 +192,7 @@ void pool_end(mempool_t *pool, struct backend *backend, int curr_nr)
 	require(stats.waiters == 0);
 	require(pool->kmp_core->waitq.nr_inside == 0);
 	require(stats.outstanding == 0);
+	require(pool->kmp_core->nr_out == 0);
 	require(backend->below || backend->live == stats.curr_nr);
 	require(stats.curr_nr == (curr_nr < 0 ? stats.min_nr
 					      : (uint64_t)curr_nr));
@@ -152,10 +202,23 @@ void pool_end(mempool_t *pool, struct backend *backend, int curr_nr)
 
 void world_check(void)
 {
+	struct mempool_stats stats;
+
+	require(!mempool_get_stats(world.pool, &stats, sizeof(stats)));
+	require(!world.max_waiters || stats.waiters_max <= world.max_waiters);
 	pool_end(world.pool, &world.backend, world.curr_nr);
 }
 
 /* ---- taking and giving ------------------------------------------------- */
+
+static unsigned int nr_held(void)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < NR_ELEMENTS; i++)
+		nr += elements[i].holder >= 0;
+	return nr;
+}
 
 void *hold(void *p)
 {
@@ -169,6 +232,8 @@ void *hold(void *p)
 	element->holder = explore_self();
 	if (element->holder == NOBODY)
 		element->holder = NR_FIBERS;
+	if (world.max_nr && nr_held() > world.max_nr)
+		explore_fail("more than max_nr elements are outside");
 	return p;
 }
 

@@ -26,6 +26,7 @@ struct backend {
 	unsigned int	hold;		/* the next calls are held, */
 	unsigned int	nr_held;	/* as these are, */
 	bool		released;	/* until this */
+	bool		fork;		/* the next call forks */
 	bool		may_cancel;	/* its calls are cancellation points */
 	mempool_t	*below;		/* takes its elements from this pool */
 };
@@ -39,6 +40,8 @@ struct world {
 	int		curr_nr;	/* expected at the end; -1: min_nr */
 	unsigned int	nr_served;	/* requests of count_served() */
 	unsigned int	nr_refused;
+	unsigned int	max_nr;
+	unsigned int	max_waiters;
 };
 extern struct world world;
 
@@ -46,6 +49,17 @@ extern struct world world;
  * a retry comes once in @retry_ms. */
 void world_make(int min_nr, unsigned int give, unsigned int retry_ms);
 void world_make_fixed(int min_nr);
+/* No more than @max_nr elements outside; no retry. */
+void world_make_capped(int min_nr, unsigned int give, unsigned int max_nr);
+/* No more than @max_waiters requests wait. */
+void world_make_crowded(int min_nr, unsigned int max_waiters);
+/* @attr as it is, with no retry unless it has one. */
+void world_make_attr(int min_nr, unsigned int give, struct mempool_attr *attr);
+
+/* First of all, where pools are made or walked over: has the registry's free
+ * places follow each other in the order of a walk, whatever the schedule before
+ * has left. */
+void world_settle(void);
 
 /* In pool_end: everything came back, nobody waits, nothing is lost. */
 void world_check(void);

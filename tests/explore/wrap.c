@@ -8,8 +8,8 @@
  * told it the monotonic clock; nobody signals one that is gone, nor destroys
  * one that is waited on.
  *
- * bugs.sh reads the names to wrap out of this file; tests/local.mk lists
- * them.
+ * bugs.sh reads the names to wrap out of this file and forks.c; tests/local.mk
+ * lists them.
  */
 #include "config.h"
 
@@ -28,7 +28,7 @@ _Static_assert(sizeof(struct lock) <= sizeof(pthread_mutex_t), "fits");
 _Static_assert(sizeof(struct cond) <= sizeof(pthread_cond_t), "fits");
 
 int nr_conds;
-static unsigned int last_id;
+static unsigned int last_id, last_nr;
 
 int __wrap_pthread_mutex_init(pthread_mutex_t *, const pthread_mutexattr_t *);
 int __wrap_pthread_mutex_destroy(pthread_mutex_t *);
@@ -42,10 +42,15 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *, pthread_mutex_t *,
 int __wrap_pthread_cond_signal(pthread_cond_t *);
 int __wrap_pthread_cond_broadcast(pthread_cond_t *);
 int __wrap_pthread_setcancelstate(int, int *);
+pthread_t __wrap_pthread_self(void);
 int __wrap_clock_gettime(clockid_t, struct timespec *);
 int __wrap_clock_nanosleep(clockid_t, int, const struct timespec *,
 			   struct timespec *);
 _Noreturn void __wrap_abort(void);
+_Noreturn void __wrap___assert_fail(const char *, const char *, unsigned int,
+				    const char *);
+
+/* pthread_atfork() is in forks.c. */
 
 /* ---- locks ------------------------------------------------------------- */
 
@@ -74,8 +79,15 @@ static struct lock *alive_lock(pthread_mutex_t *mutex)
 int __wrap_pthread_mutex_init(pthread_mutex_t *mutex,
 			      const pthread_mutexattr_t *attr)
 {
-	(void)attr;
-	*(struct lock *)mutex = (struct lock){ .magic = ALIVE };
+	int protocol = PTHREAD_PRIO_NONE;
+
+	if (attr)
+		pthread_mutexattr_getprotocol(attr, &protocol);
+	/* In a child it is as good as any other. */
+	*(struct lock *)mutex = (struct lock){
+		.magic = ALIVE,
+		.prio_inherit = protocol != PTHREAD_PRIO_NONE && !in_child,
+	};
 	return 0;
 }
 
@@ -113,6 +125,8 @@ static void release(struct lock *lock)
 {
 	if (lock->owner != own_number())
 		explore_fail("released a lock that it does not hold");
+	if (lock->prio_inherit && in_child)
+		explore_fail("released a lock that is its parent's");
 	lock->owner = 0;
 }
 
@@ -120,6 +134,7 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
 	struct lock *lock = alive_lock(mutex);
 
+	explore_atomic();
 	release(lock);
 	sched_point("goes on after releasing lock %u", id_of(&lock->id));
 	return 0;
@@ -143,7 +158,9 @@ int __wrap_pthread_cond_init(pthread_cond_t *real,
 
 	if (attr)
 		pthread_condattr_getclock(attr, &clock);
-	*(struct cond *)real = (struct cond){ .magic = ALIVE, .clock = clock };
+	*(struct cond *)real = (struct cond){
+		.magic = ALIVE, .nr = ++last_nr, .clock = clock,
+	};
 	nr_conds++;
 	return 0;
 }
@@ -170,6 +187,8 @@ static int wait_on(pthread_cond_t *real, pthread_mutex_t *mutex,
 	struct cond *cond = alive_cond(real);
 	enum step step;
 
+	if (!self)
+		explore_fail("waits, with nobody left to end it");
 	if (cond->nr_waiting)
 		explore_fail("two threads wait on one condition variable");
 	self->lock = alive_lock(mutex);
@@ -217,6 +236,7 @@ int __wrap_pthread_cond_signal(pthread_cond_t *real)
 	if (!holds_a_lock())
 		sched_point("signals without a lock");
 	cond = alive_cond(real);
+	order_check(real);
 	if (tracing && self)
 		printf("      %-10s signals condition %u\n", self->name,
 		       id_of(&cond->id));
@@ -243,6 +263,11 @@ int __wrap_pthread_setcancelstate(int state, int *old)
 	return 0;
 }
 
+pthread_t __wrap_pthread_self(void)
+{
+	return (pthread_t)own_number();
+}
+
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
 {
 	uint64_t ns = explore_now_ns();
@@ -259,6 +284,8 @@ int __wrap_clock_nanosleep(clockid_t clock, int flags,
 	(void)rest;
 	if (clock != CLOCK_MONOTONIC || !(flags & TIMER_ABSTIME))
 		explore_fail("sleeps by the wrong clock");
+	if (!self)
+		explore_fail("sleeps, with nobody left to wait for");
 	sched_doing("sleeps");
 	self->woken = false;
 	self->wake_ns = to_ns(ts);
@@ -272,4 +299,12 @@ int __wrap_clock_nanosleep(clockid_t clock, int flags,
 void __wrap_abort(void)
 {
 	explore_fail("abort() was called, see above");
+}
+
+void __wrap___assert_fail(const char *claim, const char *file,
+			  unsigned int line, const char *function)
+{
+	(void)file;
+	(void)line;
+	explore_fail("%s: assertion failed: %s", function, claim);
 }

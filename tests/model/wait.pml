@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.pml - how requests wait, as lib/waitq.c and lib/retry.c do it
+ * wait.pml - how requests wait, as lib/waitq.c, retry.c and cap.c do it
  *
- * Read those two first; the names here are theirs.  run.sh runs this in
+ * Read those first; the names here are theirs.  run.sh runs this in
  * several configurations, each over all interleavings, and once for each
  * seeded bug (BUG_...), which must be found.
  *
@@ -37,6 +37,7 @@
  *
  *   MIN, BACKEND, OUTSIDE  how many elements are in the reserve, in the
  *                backend, and in a backend that recovers later
+ *   MAX          max_nr; 0 is none, and then all of cap.c is left out
  *   ROUNDS       requests that each of the 3 threads makes
  *   SINGLE, BULK, NOWAIT   who may make requests for one; for two; for one
  *                without sleeping: bit n is thread n, here and below
@@ -59,6 +60,9 @@
 #endif
 #ifndef OUTSIDE
 #define OUTSIDE	0
+#endif
+#ifndef MAX
+#define MAX	0
 #endif
 #ifndef ROUNDS
 #define ROUNDS	1
@@ -141,10 +145,12 @@ byte min_nr = MIN;
 byte bulk_nr = MIN;
 bool gate;			/* open */
 bool shutdown;
+byte nr_out;			/* shares taken */
 
 byte holder = NONE;
 byte watch = NONE;
 bool due;
+bool owed;
 byte kicks[N];			/* 0: not noted; 1: noted; 2: kicked since */
 
 /* ---- the world --------------------------------------------------------- */
@@ -193,6 +199,9 @@ hidden byte b1, b2, b3, b4, b5, b6, served, gift;
 #else
 #define MAY_TAKE(n)	(NR(reserve) >= (n) && FIRST == NONE)
 #endif
+
+#define HAS_SHARE(n)	(!MAX || nr_out + (n) <= MAX)
+#define MAY_CLAIM(n)	(HAS_SHARE(n) && FIRST == NONE)
 
 inline signal(t)
 {
@@ -265,6 +274,7 @@ inline grant(t)
 	for (b3 : 1 .. req[t].lack) {
 		reserve_take(slots[t])
 	}
+	nr_out = (MAX -> nr_out + req[t].lack : 0);
 	unlink_request(t, GRANTED);
 #ifdef BUG_LATE_SIGNAL	/* the signal comes after the lock is released */
 	to_signal = t
@@ -276,12 +286,14 @@ inline grant(t)
 inline waitq_serve()
 {
 	do
-	:: FIRST != NONE && NR(reserve) >= req[FIRST].lack ->
+	:: FIRST != NONE && NR(reserve) >= req[FIRST].lack &&
+	   HAS_SHARE(req[FIRST].lack) ->
 		b4 = FIRST;
 		grant(b4);
 		served++
 	:: else -> break
-	od
+	od;
+	retry_owed()
 }
 
 inline waitq_give(e)
@@ -294,6 +306,20 @@ inline waitq_give(e)
 		gift = (served -> TO_REQUEST : TO_RESERVE)
 	:: else -> gift = REFUSED
 	fi
+}
+
+/* take_back() */
+inline take_back(e)
+{
+	if
+	:: MAX ->
+		nr_out--;
+#ifndef BUG_SHARE	/* who lacked but the share is not served */
+		waitq_serve()
+#endif
+	:: else
+	fi;
+	waitq_give(e)
 }
 
 /* A newcomer. */
@@ -321,8 +347,15 @@ inline give_duty()
 	if
 	:: holder != NONE ->
 		due = false;
-		req[holder].must_retry = true;
-		signal(holder)
+#ifndef BUG_OWED	/* a kick that comes without a share is lost */
+		owed = !HAS_SHARE(req[FIRST].lack);
+#endif
+		if
+		:: !HAS_SHARE(req[FIRST].lack) -> holder = NONE
+		:: else ->
+			req[holder].must_retry = true;
+			signal(holder)
+		fi
 	:: else
 	fi
 }
@@ -346,6 +379,14 @@ inline retry_kick()
 {
 	count_kick();
 	try_now()
+}
+
+inline retry_owed()
+{
+	if
+	:: owed && FIRST != NONE && HAS_SHARE(req[FIRST].lack) -> try_now()
+	:: else
+	fi
 }
 
 inline retry_due()
@@ -380,7 +421,7 @@ inline retry_joined(t)
 		watch = t;
 #ifndef BUG_JOIN	/* a kick between the last try and here is lost */
 		if
-		:: kicks[t] == 2 -> try_now()
+		:: kicks[t] == 2 || owed -> try_now()
 		:: else
 		fi
 #endif
@@ -469,7 +510,7 @@ inline retry_after(t)
 inline core_update_gate()
 {
 	bulk_nr = (NR(reserve) >= min_nr -> min_nr : bulk_nr);
-	gate = NR(reserve) >= min_nr && min_nr && nr == 0
+	gate = NR(reserve) >= min_nr && min_nr && nr == 0 && !MAX
 }
 
 #define SLEEPS_WELL(t) \
@@ -493,8 +534,13 @@ inline check_invariants()
 	assert(LINKED(0) + LINKED(1) + LINKED(2) == nr);
 	/* I2 */
 	assert(FIRST_QUEUED == NONE ||
-	       NR(reserve) < req[FIRST_QUEUED].lack);
+	       NR(reserve) < req[FIRST_QUEUED].lack ||
+	       !HAS_SHARE(req[FIRST_QUEUED].lack));
 	check_conservation();
+	assert(nr_out <= MAX);
+	/* R5 */
+	assert(!owed || holder != NONE || FIRST_QUEUED == NONE ||
+	       !HAS_SHARE(req[FIRST_QUEUED].lack));
 	/* I4 */
 	assert(FIXED || FIRST_QUEUED == NONE ||
 	       (watch != NONE && req[watch].state == QUEUED &&
@@ -672,12 +718,12 @@ inline mempool_free()
 	if
 	:: !seen ->
 		d_step {
-			waitq_give(e);
+			take_back(e);
 			if
 			:: gift != REFUSED ->
 				slots[me] = slots[me] & ~e;
 				e = 0
-			:: else -> seen = min_nr == 0
+			:: else -> seen = min_nr == 0 || MAX
 			fi;
 			unlock()
 		}
@@ -710,13 +756,10 @@ inline mempool_free_bulk()
 {
 	d_step {
 		do
-		:: slots[me] ->
+		:: slots[me] && WANTS(NR(reserve) + 1) ->
 			e = LOWEST(slots[me]);
-			waitq_give(e);
-			if
-			:: gift == REFUSED -> break
-			:: else -> slots[me] = slots[me] & ~e
-			fi
+			take_back(e);
+			slots[me] = slots[me] & ~e
 		:: else -> break
 		od;
 		e = 0;
@@ -724,8 +767,61 @@ inline mempool_free_bulk()
 	}
 }
 
+/* cap.c */
+
+/* False: there is no share, or it is kept for others. */
+inline claim(n)
+{
+	if
+#ifdef BUG_CLAIM	/* one share will do for a bulk request */
+	:: MAY_CLAIM(1) ->
+#else
+#ifdef BUG_NEWCOMER	/* shares are not kept for who waits */
+	:: HAS_SHARE(n) ->
+#else
+	:: MAY_CLAIM(n) ->
+#endif
+#endif
+		assert(FIRST_QUEUED == NONE);
+		nr_out = nr_out + (n);
+		claimed = n
+	:: else -> claimed = 0
+	fi
+}
+
+/* What try_all() does with the lock. */
+inline take_if_all()
+{
+	if
+	:: NR(slots[me]) < count && MAY_TAKE(count - NR(slots[me])) ->
+		take(me, count - NR(slots[me]))
+	:: else
+	fi
+}
+
+inline wait_for_all()
+{
+	if
+	:: count > 1 && count > bulk_nr -> next = RETURN
+	:: (count == 1 || count <= bulk_nr) &&
+	   MAY_CLAIM(count) && MAY_TAKE(count) ->
+		take(me, count);
+		nr_out = nr_out + count;
+		granted = true;
+		next = RETURN
+	:: else ->
+		if
+		:: shutdown || late -> next = RETURN
+		:: else -> waitq_wait(me)
+		fi
+	fi
+}
+
 proctype thread(byte me)
 {
+#if MAX
+	byte claimed;		/* shares beyond those of the slots */
+#endif
 	byte rounds;
 	byte count;		/* of the request */
 	byte next;
@@ -754,6 +850,70 @@ proctype thread(byte me)
 			:: else
 			fi
 		};
+#if MAX			/* cap_alloc() */
+		d_step {
+			claim(count);
+#ifndef BUG_UNTRIED	/* who has no share to try with waits for the timer */
+			kicks[me] = (claimed || nowait || FIXED -> 0 : 2);
+#endif
+			unlock()
+		};
+		if
+		:: claimed ->
+			take_from_backend();
+			d_step {
+				take_if_all();
+				kicks[me] = !nowait && !FIXED &&
+					    NR(slots[me]) < count;
+				unlock()
+			};
+			if
+			:: !nowait && NR(slots[me]) < count ->
+				take_from_backend();
+				d_step { take_if_all(); unlock() }
+			:: else
+			fi;
+			if
+			:: NR(slots[me]) == count ->
+				atomic {
+					claimed = 0; kicks[me] = 0;
+					goto got
+				}
+			:: else -> claimed = count - NR(slots[me])
+			fi;
+#ifndef BUG_KEEPS	/* it waits with what it had from the backend */
+			do		/* unclaim() */
+			:: atomic { slots[me] -> e = LOWEST(slots[me]) };
+				mempool_free()
+			:: else -> break
+			od
+#endif
+		:: else
+		fi;
+		atomic {
+			if
+			:: HAS(TMO, me) && !nowait -> late = true
+			:: true
+			fi;
+			d_step {
+				if
+				:: claimed ->
+#ifndef BUG_HELD	/* what it waits for is held by it */
+					nr_out = nr_out - claimed;
+#endif
+					waitq_serve()
+				:: else
+				fi;
+				claimed = 0;
+				if
+				:: nowait -> next = RETURN
+				:: else -> wait_for_all()
+				fi;
+				kicks[me] = (next == TRY -> kicks[me] : 0);
+				unlock()
+			}
+		};
+#else
 		take_from_backend();
 		atomic {		/* take_rest(), alloc_slow() */
 			if
@@ -825,6 +985,7 @@ proctype thread(byte me)
 		:: next == JOIN -> d_step { waitq_wait(me); unlock() }
 		:: else
 		fi;
+#endif
 #endif
 		do
 		:: next == SLEEP ->
@@ -1077,6 +1238,7 @@ init
 	check_invariants();
 	assert(nr == 0 && holder == NONE && watch == NONE);
 	assert(NR(reserve) <= min_nr);
+	assert(nr_out == 0);
 	/* The reserve is whole, unless a growth could not be filled. */
 #ifndef RESIZE1
 	assert(NR(reserve) == min_nr)
