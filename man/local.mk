@@ -5,6 +5,7 @@ dist_man_MANS += \
 	man/gfpflags_allow_blocking.3 \
 	man/kmempool_set_report.3 \
 	man/kmempool_version.3 \
+	man/libkmempool-guarantees.7 \
 	man/libkmempool.7 \
 	man/mempool_alloc.3 \
 	man/mempool_alloc_bulk.3 \

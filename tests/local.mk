@@ -20,6 +20,7 @@ check_SCRIPTS = \
 	tests/blockcopy.sh \
 	tests/check_errnos.sh \
 	tests/check_exports.sh \
+	tests/check_guarantees.sh \
 	tests/check_install.sh \
 	tests/check_man.sh \
 	tests/fault_calls.sh \
