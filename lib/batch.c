@@ -32,7 +32,7 @@ void batch_from_backend(struct batch *batch, gfp_t gfp)
 {
 	int cancel_state;
 
-	if (batch->core->fixed || batch_is_full(batch))
+	if (batch->core->fixed)
 		return;
 	if (batch->nr == 0 && !take_one(batch, gfp))
 		return;

@@ -367,6 +367,193 @@ START_TEST(a_capped_pool_zeroes_like_any_other)
 }
 END_TEST
 
+START_TEST(noreserve_takes_a_share)
+{
+	make_pool(0, 1, 0);
+	elements[0] = mempool_alloc_noreserve(pool, GFP_NOWAIT);
+	ck_assert_ptr_nonnull(elements[0]);
+	errno = 0;
+	ck_assert_ptr_null(mempool_alloc_noreserve(pool, GFP_NOWAIT));
+	ck_assert_int_eq(errno, EAGAIN);
+	give(0);
+	take(0, 1);
+	end_pool();
+}
+END_TEST
+
+START_TEST(after_shutdown_a_request_that_had_to_wait_at_max_nr_ends)
+{
+	make_pool(1, 1, 0);
+	take(0, 1);
+	mempool_shutdown(pool);
+	errno = 0;
+	ck_assert_ptr_null(mempool_alloc(pool, GFP_KERNEL));
+	ck_assert_int_eq(errno, ECANCELED);
+	end_pool();
+}
+END_TEST
+
+/* The share serves the sleeper from the reserve, which then wants no more. */
+START_TEST(a_freed_element_may_go_to_the_backend_though_its_share_serves)
+{
+	struct sleeper s;
+
+	make_pool(1, MAX_NR, 0);
+	take(0, MAX_NR);
+	queue(&s, 0, 1);
+	ck_assert_int_eq(mempool_resize(pool, 0), 0);
+	ck_assert_uint_eq(stats_of(pool).curr_nr, 1);
+	give(0);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	ck_assert_uint_eq(stats_of(pool).free_backend, 1);
+	ck_assert_uint_eq(backend_frees(&b), 1);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(a_failed_bulk_gives_back_its_share_and_no_more)
+{
+	void *bulk[2];
+
+	make_pool(2, 4, 0);
+	backend_give(&b, 0);
+	take(0, 2);
+	/* One comes from the backend, none from the reserve. */
+	backend_give(&b, 1);
+	ck_assert_int_eq(mempool_alloc_bulk_until(pool, bulk, 2, GFP_NOWAIT,
+						  NULL), -EAGAIN);
+	backend_give(&b, GIVE_ALWAYS);
+	ck_assert_int_eq(mempool_alloc_bulk_until(pool, bulk, 2, GFP_NOWAIT,
+						  NULL), 0);
+	ck_assert_ptr_null(mempool_alloc(pool, GFP_NOWAIT));
+	mempool_free(bulk[0], pool);
+	mempool_free(bulk[1], pool);
+	end_pool();
+}
+END_TEST
+
+START_TEST(a_kick_that_finds_no_share_does_not_use_up_the_next)
+{
+	struct sleeper claims, first;
+
+	make_pool(0, 1, 0);
+	backend_give(&b, 0);
+	backend_hold_allocs(&b, 1);
+	sleeper_start(&claims, pool, 0);
+	ck_assert(backend_wait_held(&b, 1));
+	queue(&first, 0, 1);
+	mempool_kick(pool);
+	backend_release(&b);
+	ck_assert(wait_for_waiters(pool, 2));
+	backend_give(&b, 1);
+	mempool_kick(pool);
+	ck_assert_int_eq(sleeper_join(&first), 0);
+	sleeper_free(&first);
+	ck_assert_int_eq(sleeper_join(&claims), 0);
+	sleeper_free(&claims);
+	end_pool();
+}
+END_TEST
+
+START_TEST(who_comes_to_a_queue_at_max_nr_sets_off_one_try)
+{
+	struct sleeper s[2];
+
+	make_pool(0, MAX_NR, 0);
+	backend_give(&b, 0);
+	mempool_kick(pool);
+	queue(&s[0], 0, 1);
+	queue(&s[1], 0, 2);
+	pause_ms(20);
+	mempool_shutdown(pool);
+	ck_assert_int_eq(sleeper_join(&s[0]), ECANCELED);
+	ck_assert_int_eq(sleeper_join(&s[1]), ECANCELED);
+	/* Two of the first's own, and one because the second made none. */
+	ck_assert_uint_eq(backend_calls(&b), 3);
+	end_pool();
+}
+END_TEST
+
+START_TEST(who_may_not_sleep_asks_the_backend_once)
+{
+	make_pool(0, MAX_NR, 0);
+	backend_give(&b, 0);
+	ck_assert_ptr_null(mempool_alloc(pool, GFP_NOWAIT));
+	ck_assert_uint_eq(backend_calls(&b), 1);
+	ck_assert_uint_eq(stats_of(pool).nowait_failures, 1);
+	end_pool();
+}
+END_TEST
+
+static int cancel_state(void)
+{
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	pthread_setcancelstate(state, NULL);
+	return state;
+}
+
+START_TEST(calls_of_a_capped_pool_give_the_cancel_state_back)
+{
+	make_pool(0, MAX_NR, 0);
+	take(0, 1);
+	ck_assert_int_eq(cancel_state(), PTHREAD_CANCEL_ENABLE);
+	elements[1] = mempool_alloc_noreserve(pool, GFP_NOWAIT);
+	ck_assert_int_eq(cancel_state(), PTHREAD_CANCEL_ENABLE);
+	give(0);
+	ck_assert_int_eq(cancel_state(), PTHREAD_CANCEL_ENABLE);
+	end_pool();
+}
+END_TEST
+
+/* Leaves a bulk request for 2 in the free_fn of a pool of 0, where it gives
+ * back the one element that it got. */
+static void hold_a_bulk_that_gives_back(struct sleeper *s)
+{
+	make_pool(2, 2, 0);
+	backend_give(&b, 1);
+	backend_hold_allocs(&b, 1);
+	sleeper_start(s, pool, 2);
+	ck_assert(backend_wait_held(&b, 1));
+	ck_assert_int_eq(mempool_resize(pool, 0), 0);
+	backend_hold_frees(&b, 1);
+	backend_release(&b);
+	/* 2 filled the reserve, 1 gave, 2 fail. */
+	ck_assert(backend_wait_calls(&b, 5));
+	ck_assert(backend_wait_held(&b, 1));
+}
+
+START_TEST(a_bulk_at_max_nr_takes_what_came_while_it_gave_back)
+{
+	struct sleeper s;
+
+	hold_a_bulk_that_gives_back(&s);
+	backend_give(&b, 2);
+	ck_assert_int_eq(mempool_resize(pool, 2), 0);
+	ck_assert_uint_eq(stats_of(pool).curr_nr, 2);
+	backend_release(&b);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	ck_assert_uint_eq(stats_of(pool).waits, 0);
+	backend_give(&b, GIVE_ALWAYS);
+	ck_assert_ptr_null(mempool_alloc(pool, GFP_NOWAIT));
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(a_bulk_at_max_nr_too_long_after_a_shrinking_is_refused)
+{
+	struct sleeper s;
+
+	hold_a_bulk_that_gives_back(&s);
+	backend_release(&b);
+	ck_assert_int_eq(sleeper_join(&s), EINVAL);
+	end_pool();
+}
+END_TEST
+
 /* ---- max_waiters --------------------------------------------------------- */
 
 START_TEST(one_waiter_too_many_is_refused_at_once)
@@ -440,6 +627,22 @@ static Suite *suite(void)
 	tcase_add_test(tc, free_bulk_gives_shares_back_too);
 	tcase_add_test(tc, a_fixed_pool_can_be_capped);
 	tcase_add_test(tc, a_capped_pool_zeroes_like_any_other);
+	tcase_add_test(tc, noreserve_takes_a_share);
+	tcase_add_test(tc, a_failed_bulk_gives_back_its_share_and_no_more);
+	tcase_add_test(tc,
+		a_kick_that_finds_no_share_does_not_use_up_the_next);
+	tcase_add_test(tc, who_comes_to_a_queue_at_max_nr_sets_off_one_try);
+	tcase_add_test(tc, who_may_not_sleep_asks_the_backend_once);
+	tcase_add_test(tc,
+		calls_of_a_capped_pool_give_the_cancel_state_back);
+	tcase_add_test(tc,
+		after_shutdown_a_request_that_had_to_wait_at_max_nr_ends);
+	tcase_add_test(tc,
+		a_freed_element_may_go_to_the_backend_though_its_share_serves);
+	tcase_add_test(tc,
+		a_bulk_at_max_nr_takes_what_came_while_it_gave_back);
+	tcase_add_test(tc,
+		a_bulk_at_max_nr_too_long_after_a_shrinking_is_refused);
 	suite_add_tcase(s, tc);
 
 	tc = tcase_create("max_waiters");

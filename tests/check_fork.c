@@ -113,7 +113,8 @@ static void *fork_and_give(gfp_t gfp_mask, void *pool_data)
 {
 	(void)gfp_mask;
 	(void)pool_data;
-	if (!fork_now)
+	/* Once: a retry that goes on and on would fork more and more. */
+	if (!atomic_exchange(&fork_now, false))
 		return NULL;
 	forked_child = fork();
 	if (forked_child == 0)
@@ -155,6 +156,56 @@ START_TEST(a_request_that_forks_in_its_retry_is_served_in_the_child)
 	ck_assert_ptr_nonnull(element);
 	ck_assert(child_succeeded(forked_child));
 	mempool_destroy(p);
+}
+END_TEST
+
+/* Forks as the request leaves: it frees what had been collected for it. */
+static void fork_and_free(void *element, void *pool_data)
+{
+	if (atomic_exchange(&fork_now, false)) {
+		forked_child = fork();
+		if (forked_child == 0)
+			alarm(CHILD_S);
+	}
+	backend_free(element, pool_data);
+}
+
+static void *wait_for_two_and_end_child(void *arg)
+{
+	void *slots[2];
+	int err = mempool_alloc_bulk(arg, slots, 2);
+
+	if (forked_child == 0) {
+		mempool_destroy(arg);
+		_exit(err != -ECANCELED);
+	}
+	return NULL;
+}
+
+START_TEST(a_request_that_forks_as_it_leaves_has_left_in_the_child)
+{
+	pthread_t thread;
+	void *elements[2];
+	mempool_t *p;
+
+	backend_init(&b, ELEMENT_SIZE);
+	backend_give(&b, 2);
+	p = mempool_create(2, backend_alloc, fork_and_free, &b);
+	ck_assert_ptr_nonnull(p);
+	elements[0] = mempool_alloc_preallocated(p);
+	elements[1] = mempool_alloc_preallocated(p);
+	ck_assert_int_eq(pthread_create(&thread, NULL,
+					wait_for_two_and_end_child, p), 0);
+	ck_assert(wait_for_waiters(p, 1));
+	mempool_free(elements[0], p);
+	ck_assert_int_eq(mempool_resize(p, 0), 0);
+	fork_now = true;
+	mempool_shutdown(p);
+	pthread_join(thread, NULL);
+	ck_assert(child_succeeded(forked_child));
+	mempool_free(elements[1], p);
+	mempool_destroy(p);
+	ck_assert_uint_eq(backend_live(&b), 0);
 }
 END_TEST
 
@@ -318,6 +369,8 @@ static Suite *suite(void)
 		elements_of_other_threads_stay_outstanding_in_the_child);
 	tcase_add_test(tc,
 		a_request_that_forks_in_its_retry_is_served_in_the_child);
+	tcase_add_test(tc,
+		a_request_that_forks_as_it_leaves_has_left_in_the_child);
 	tcase_add_test(tc, a_child_forked_in_a_visit_can_destroy_after_it);
 	tcase_add_test(tc, fork_handlers_of_the_program_may_use_pools);
 	tcase_add_loop_test(tc,

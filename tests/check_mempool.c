@@ -236,6 +236,7 @@ END_TEST
 
 START_TEST(an_init_that_found_no_memory_leaves_an_exited_pool)
 {
+	static const mempool_t zero;
 	struct backend b;
 	mempool_t pool;
 
@@ -245,6 +246,7 @@ START_TEST(an_init_that_found_no_memory_leaves_an_exited_pool)
 	ck_assert_int_eq(mempool_init(&pool, 2, backend_alloc, backend_free,
 				      &b), -ENOMEM);
 	ck_assert(!mempool_initialized(&pool));
+	ck_assert_mem_eq(&pool, &zero, sizeof(pool));
 	mempool_exit(&pool);
 	ck_assert_uint_eq(backend_frees(&b), 1);
 }
@@ -694,6 +696,36 @@ START_TEST(zero_holds_for_elements_out_of_the_reserve)
 }
 END_TEST
 
+START_TEST(zero_may_be_all_that_is_asked)
+{
+	struct backend b;
+	mempool_t *pool = pool_of_1(&b);
+	void *element = mempool_alloc(pool, __GFP_ZERO);
+
+	ck_assert(all_zero(element, ELEMENT_SIZE));
+	mempool_free(element, pool);
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
+START_TEST(nothing_is_zeroed_unasked)
+{
+	struct backend b;
+	mempool_t *pool = pool_of_1(&b);
+	void *elements[3];
+	int i;
+
+	elements[0] = mempool_alloc_until(pool, GFP_KERNEL, NULL);
+	elements[1] = mempool_alloc_noreserve(pool, GFP_KERNEL);
+	ck_assert_int_eq(mempool_alloc_bulk(pool, &elements[2], 1), 0);
+	for (i = 0; i < 3; i++) {
+		ck_assert(!all_zero(elements[i], ELEMENT_SIZE));
+		mempool_free(elements[i], pool);
+	}
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
 START_TEST(zero_holds_for_noreserve)
 {
 	struct backend b;
@@ -749,13 +781,14 @@ END_TEST
 
 /* ---- free --------------------------------------------------------------- */
 
-START_TEST(freeing_null_does_nothing)
+START_TEST(freeing_null_or_to_null_does_nothing)
 {
 	struct backend b;
 	mempool_t *pool = pool_of_1(&b);
 
 	mempool_free(NULL, pool);
 	mempool_free(NULL, NULL);
+	mempool_free(pool, NULL);
 	ck_assert_int_eq(stats_of(pool).outstanding, 0);
 	ck_assert_uint_eq(backend_frees(&b), 0);
 	ck_assert(pool_end(pool, &b));
@@ -844,6 +877,18 @@ START_TEST(free_bulk_takes_nothing_when_nobody_needs_it)
 	ck_assert_int_eq(stats_of(pool).outstanding, 1);
 	ck_assert_uint_eq(backend_frees(&b), 0);
 	mempool_free(element, pool);
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
+START_TEST(free_bulk_passes_over_null)
+{
+	struct backend b;
+	mempool_t *pool = pool_of_1(&b);
+	void *elements[2] = { NULL, mempool_alloc_preallocated(pool) };
+
+	ck_assert_uint_eq(mempool_free_bulk(pool, elements, 2), 2);
+	ck_assert_int_eq(stats_of(pool).outstanding, 0);
 	ck_assert(pool_end(pool, &b));
 }
 END_TEST
@@ -947,6 +992,7 @@ START_TEST(an_unknown_bit_in_a_mask_is_refused)
 
 	if ((bit & (GFP_KERNEL | GFP_ATOMIC | HINTS | __GFP_MEMALLOC |
 		    __GFP_NOFAIL | __GFP_ZERO)) == 0) {
+		ASSERT_FAILS(mempool_alloc(pool, bit), EINVAL);
 		ASSERT_FAILS(mempool_alloc(pool, GFP_NOWAIT | bit), EINVAL);
 		ASSERT_FAILS(mempool_alloc(pool, GFP_KERNEL | bit), EINVAL);
 		ASSERT_FAILS(mempool_alloc_until(pool, GFP_KERNEL | bit,
@@ -1138,6 +1184,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, zero_is_done_by_the_library_not_the_backend);
 	tcase_add_test(tc, zero_is_not_passed_on_by_the_second_try);
 	tcase_add_test(tc, zero_holds_for_elements_out_of_the_reserve);
+	tcase_add_test(tc, zero_may_be_all_that_is_asked);
+	tcase_add_test(tc, nothing_is_zeroed_unasked);
 	tcase_add_test(tc, zero_holds_for_noreserve);
 	tcase_add_test(tc, zero_holds_for_an_element_that_was_waited_for);
 	tcase_add_test(tc, zero_without_an_element_size_is_refused);
@@ -1145,12 +1193,13 @@ static Suite *suite(void)
 
 	tc = tcase_create("free");
 	tcase_set_timeout(tc, TEST_TIMEOUT);
-	tcase_add_test(tc, freeing_null_does_nothing);
+	tcase_add_test(tc, freeing_null_or_to_null_does_nothing);
 	tcase_add_test(tc, a_freed_element_fills_the_reserve_first);
 	tcase_add_test(tc, a_foreign_element_counts_as_taken_back);
 	tcase_add_test(tc, a_foreign_element_may_fill_the_reserve);
 	tcase_add_test(tc, free_bulk_takes_the_prefix_that_the_reserve_lacks);
 	tcase_add_test(tc, free_bulk_takes_nothing_when_nobody_needs_it);
+	tcase_add_test(tc, free_bulk_passes_over_null);
 	tcase_add_test(tc, free_bulk_of_nothing_or_null_takes_nothing);
 	suite_add_tcase(s, tc);
 

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <check.h>
 
@@ -66,6 +67,31 @@ START_TEST(two_pools_may_have_one_name)
 	mempool_destroy(found);
 	ck_assert_ptr_eq(mempool_find("twin"), found == a ? b : a);
 	mempool_destroy(found == a ? b : a);
+}
+END_TEST
+
+START_TEST(a_place_that_a_pool_left_is_taken_by_one_other)
+{
+	mempool_t *a, *b;
+
+	mempool_destroy(named_pool("left"));
+	a = named_pool("a");
+	b = named_pool("b");
+	ck_assert_ptr_eq(mempool_find("a"), a);
+	ck_assert_ptr_eq(mempool_find("b"), b);
+	mempool_destroy(a);
+	mempool_destroy(b);
+}
+END_TEST
+
+START_TEST(find_passes_over_pools_without_a_name)
+{
+	mempool_t *a = named_pool("a"), *b = named_pool(NULL);
+
+	ck_assert_ptr_eq(mempool_find("a"), a);
+	ck_assert_ptr_null(mempool_find(""));
+	mempool_destroy(a);
+	mempool_destroy(b);
 }
 END_TEST
 
@@ -221,6 +247,32 @@ static void *make_and_destroy(void *unused)
 	return NULL;
 }
 
+static int end_thread(mempool_t *pool, void *arg)
+{
+	(void)pool;
+	(void)arg;
+	pthread_exit(NULL);
+}
+
+static void *walk_to_the_end(void *arg)
+{
+	mempool_for_each(end_thread, arg);
+	return arg;
+}
+
+START_TEST(a_visit_that_ends_its_thread_lets_go_of_the_pool)
+{
+	mempool_t *pool = named_pool(NULL);
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, walk_to_the_end, NULL),
+			 0);
+	pthread_join(thread, NULL);
+	/* Would wait for ever. */
+	mempool_destroy(pool);
+}
+END_TEST
+
 START_TEST(a_walk_is_not_disturbed_by_pools_that_come_and_go)
 {
 	mempool_t *stays = named_pool("stays");
@@ -255,7 +307,13 @@ static void last_words(const char *text, void *arg)
 		raise(SIGUSR1);
 }
 
-START_TEST(a_report_goes_where_it_was_told)
+static void shrug(const char *text, void *arg)
+{
+	(void)text;
+	(void)arg;
+}
+
+static void destroy_while_one_waits(void)
 {
 	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
 	struct backend b;
@@ -269,8 +327,27 @@ START_TEST(a_report_goes_where_it_was_told)
 	backend_give(&b, 0);
 	sleeper_start(&s, pool, 0);
 	ck_assert(wait_for_waiters(pool, 1));
-	kmempool_set_report(last_words, report_arg);
 	mempool_destroy(pool);
+}
+
+START_TEST(a_report_goes_where_it_was_told)
+{
+	kmempool_set_report(last_words, report_arg);
+	destroy_while_one_waits();
+}
+END_TEST
+
+START_TEST(a_report_that_cannot_be_written_does_not_save_the_program)
+{
+	close(STDERR_FILENO);
+	destroy_while_one_waits();
+}
+END_TEST
+
+START_TEST(a_report_function_that_returns_does_not_save_the_program)
+{
+	kmempool_set_report(shrug, NULL);
+	destroy_while_one_waits();
 }
 END_TEST
 
@@ -283,6 +360,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_pool_is_found_by_its_name_while_it_lives);
 	tcase_add_test(tc, the_name_is_a_copy);
 	tcase_add_test(tc, two_pools_may_have_one_name);
+	tcase_add_test(tc, a_place_that_a_pool_left_is_taken_by_one_other);
+	tcase_add_test(tc, find_passes_over_pools_without_a_name);
 	tcase_add_test(tc, find_refuses_null);
 	tcase_add_test(tc, find_leaves_errno_alone_when_it_finds);
 	suite_add_tcase(s, tc);
@@ -294,6 +373,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, for_each_refuses_null);
 	tcase_add_test(tc, pools_in_the_callers_storage_are_visited_too);
 	tcase_add_test(tc, destroy_waits_for_a_visit_to_end);
+	tcase_add_test(tc, a_visit_that_ends_its_thread_lets_go_of_the_pool);
 	tcase_add_test(tc, a_walk_is_not_disturbed_by_pools_that_come_and_go);
 	suite_add_tcase(s, tc);
 
@@ -301,6 +381,12 @@ static Suite *suite(void)
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test_raise_signal(tc, a_report_goes_where_it_was_told,
 				    SIGUSR1);
+	tcase_add_test_raise_signal(tc,
+		a_report_that_cannot_be_written_does_not_save_the_program,
+		SIGABRT);
+	tcase_add_test_raise_signal(tc,
+		a_report_function_that_returns_does_not_save_the_program,
+		SIGABRT);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -235,6 +235,57 @@ static void *shrink_to_0(void *unused)
 	return mempool_resize(pool, 0) ? pool : NULL;
 }
 
+/* Of a single request, a bulk one, and one of a pool with max_nr. */
+START_TEST(a_kick_before_the_last_try_costs_no_other)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	struct sleeper s;
+	void *elements[2];
+
+	backend_init(&b, ELEMENT_SIZE);
+	attr.retry_ms = HOUR_MS;
+	attr.max_nr = _i == 2 ? 4 : 0;
+	pool = mempool_create_attr(2, backend_alloc, backend_free, &b, &attr);
+	ck_assert_ptr_nonnull(pool);
+	elements[0] = mempool_alloc_preallocated(pool);
+	elements[1] = mempool_alloc_preallocated(pool);
+	backend_give(&b, 0);
+	backend_hold_allocs(&b, 1);
+	sleeper_start(&s, pool, _i ? 2 : 0);
+	ck_assert(backend_wait_held(&b, 1));
+	mempool_kick(pool);
+	backend_release(&b);
+	ck_assert(wait_for_waiters(pool, 1));
+	pause_ms(20);
+	mempool_shutdown(pool);
+	ck_assert_int_eq(sleeper_join(&s), ECANCELED);
+	ck_assert_uint_eq(backend_calls(&b), 2 + 2);
+	mempool_free(elements[0], pool);
+	mempool_free(elements[1], pool);
+	end_pool();
+}
+END_TEST
+
+START_TEST(a_backend_slower_than_retry_ms_is_left_alone_for_half_of_that)
+{
+	uint64_t back_ns;
+	struct sleeper s;
+
+	make_pool(0, 200);
+	queue(&s, 1);
+	backend_hold_allocs(&b, 1);
+	ck_assert(backend_wait_held(&b, 1));
+	pause_ms(250);
+	back_ns = now_ns();
+	backend_release(&b);
+	ck_assert(backend_wait_calls(&b, 4));
+	ck_assert_uint_ge(now_ns() - back_ns, 100 * 1000000);
+	mempool_shutdown(pool);
+	ck_assert_int_eq(sleeper_join(&s), ECANCELED);
+	end_pool();
+}
+END_TEST
+
 START_TEST(the_surplus_of_a_shrinking_is_found_without_a_retry)
 {
 	pthread_t thread;
@@ -299,6 +350,10 @@ static Suite *suite(void)
 	tc = tcase_create("progress");
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, a_backend_slower_than_retry_ms_starves_nobody);
+	tcase_add_loop_test(tc, a_kick_before_the_last_try_costs_no_other, 0,
+			    3);
+	tcase_add_test(tc,
+		a_backend_slower_than_retry_ms_is_left_alone_for_half_of_that);
 	tcase_add_test(tc,
 		the_surplus_of_a_shrinking_is_found_without_a_retry);
 	tcase_add_test(tc, a_request_past_its_deadline_wakes_nobody);

@@ -147,6 +147,40 @@ START_TEST(every_failing_call_of_alloc_fn_counts)
 }
 END_TEST
 
+START_TEST(a_new_pool_starts_from_0_and_leaves_the_counts_of_others_alone)
+{
+	mempool_t *old = mempool_create_kmalloc_pool(1, 64);
+
+	make_pool(1);
+	mempool_free(mempool_alloc(pool, GFP_KERNEL), pool);
+	mempool_free(mempool_alloc(old, GFP_KERNEL), old);
+	mempool_destroy(old);
+	old = mempool_create_kmalloc_pool(1, 64);
+	ck_assert_uint_eq(stats_of(old).alloc_backend, 0);
+	ck_assert_uint_eq(stats_of(pool).alloc_backend, 1);
+	mempool_destroy(old);
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
+START_TEST(a_failing_retry_counts)
+{
+	struct sleeper s;
+
+	make_pool(0);
+	backend_give(&b, 0);
+	sleeper_start(&s, pool, 0);
+	ck_assert(wait_for_waiters(pool, 1));
+	ck_assert_uint_eq(stats_of(pool).backend_failures, 2);
+	mempool_kick(pool);
+	ck_assert(backend_wait_calls(&b, 3));
+	mempool_shutdown(pool);
+	ck_assert_int_eq(sleeper_join(&s), ECANCELED);
+	ck_assert_uint_eq(stats_of(pool).backend_failures, backend_calls(&b));
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
 START_TEST(a_failed_call_that_could_not_sleep_counts)
 {
 	struct timespec past = deadline_past();
@@ -192,6 +226,29 @@ START_TEST(a_hand_off_counts_on_both_sides)
 	ck_assert_uint_eq(stats.waiters_max, 1);
 	ck_assert_uint_eq(ended_waits(&stats), 1);
 	ck_assert_int_eq(stats.outstanding, 1);
+	sleeper_free(&s);
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
+START_TEST(free_bulk_counts_where_each_element_went)
+{
+	struct mempool_stats stats;
+	struct sleeper s;
+	void *held[3];
+	int i;
+
+	make_pool(3);
+	for (i = 0; i < 3; i++)
+		held[i] = mempool_alloc_preallocated(pool);
+	backend_give(&b, 0);
+	sleeper_start(&s, pool, 0);
+	ck_assert(wait_for_waiters(pool, 1));
+	ck_assert_uint_eq(mempool_free_bulk(pool, held, 3), 3);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	stats = stats_of(pool);
+	ck_assert_uint_eq(stats.free_waiter, 1);
+	ck_assert_uint_eq(stats.free_reserve, 2);
 	sleeper_free(&s);
 	ck_assert(pool_end(pool, &b));
 }
@@ -249,6 +306,7 @@ START_TEST(the_oldest_request_has_an_age_while_it_waits)
 {
 	struct sleeper s;
 	void *held;
+	uint64_t begin = now_ns();
 	uint64_t age;
 
 	make_pool(1);
@@ -260,6 +318,9 @@ START_TEST(the_oldest_request_has_an_age_while_it_waits)
 	age = stats_of(pool).wait_oldest_ns;
 	pause_ms(5);
 	ck_assert_uint_ge(stats_of(pool).wait_oldest_ns, age + 5 * 1000000);
+	/* It is no older than this test. */
+	age = stats_of(pool).wait_oldest_ns;
+	ck_assert_uint_le(age, now_ns() - begin);
 	mempool_free(held, pool);
 	ck_assert_int_eq(sleeper_join(&s), 0);
 	ck_assert_uint_eq(stats_of(pool).wait_oldest_ns, 0);
@@ -440,8 +501,12 @@ static Suite *suite(void)
 	tcase_add_test(tc, an_element_from_the_reserve_counts_as_such);
 	tcase_add_test(tc, low_nr_is_the_lowest_level_seen);
 	tcase_add_test(tc, every_failing_call_of_alloc_fn_counts);
+	tcase_add_test(tc,
+		a_new_pool_starts_from_0_and_leaves_the_counts_of_others_alone);
+	tcase_add_test(tc, a_failing_retry_counts);
 	tcase_add_test(tc, a_failed_call_that_could_not_sleep_counts);
 	tcase_add_test(tc, a_hand_off_counts_on_both_sides);
+	tcase_add_test(tc, free_bulk_counts_where_each_element_went);
 	tcase_add_test(tc, the_length_of_a_wait_is_counted);
 	tcase_add_test(tc, the_longest_wait_and_the_sum_differ_after_two);
 	tcase_add_test(tc, the_oldest_request_has_an_age_while_it_waits);

@@ -604,6 +604,81 @@ START_TEST(a_first_try_cancelled_in_the_backend_leaves_the_pool_whole)
 }
 END_TEST
 
+/* Given back first: a free_fn that is cancelled earlier loses its element. */
+static void cancelled_free(void *element, void *pool_data)
+{
+	backend_free(element, pool_data);
+	pthread_testcancel();
+}
+
+static void *free_while_cancelled(void *arg)
+{
+	void *element;
+
+	pthread_cleanup_push(cancel_cleanup, NULL);
+	/* A thread's first call is a slow one. */
+	if (arg)
+		mempool_free(mempool_alloc(pool, GFP_KERNEL), pool);
+	element = mempool_alloc(pool, GFP_KERNEL);
+	pthread_cancel(pthread_self());
+	mempool_free(element, pool);
+	pthread_cleanup_pop(0);
+	return NULL;
+}
+
+START_TEST(a_free_cancelled_in_free_fn_counts_all_the_same)
+{
+	pthread_t thread;
+	void *result;
+
+	backend_init(&b, ELEMENT_SIZE);
+	pool = mempool_create(1, backend_alloc, cancelled_free, &b);
+	ck_assert_ptr_nonnull(pool);
+	pthread_create(&thread, NULL, free_while_cancelled,
+		       _i ? pool : NULL);
+	pthread_join(thread, &result);
+	ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+	ck_assert_uint_eq(stats_of(pool).free_backend, _i + 1);
+	ck_assert_int_eq(stats_of(pool).outstanding, 0);
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
+static void *free_first(void *arg)
+{
+	pthread_cleanup_push(cancel_cleanup, NULL);
+	mempool_free(arg, pool);
+	pthread_cleanup_pop(0);
+	return NULL;
+}
+
+START_TEST(a_free_cancelled_in_free_fn_still_kicks_who_fell_asleep_meanwhile)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	struct sleeper s;
+	pthread_t thread;
+
+	backend_init(&b, ELEMENT_SIZE);
+	attr.retry_ms = HOUR_MS;
+	pool = mempool_create_attr(0, backend_alloc, cancelled_free, &b, &attr);
+	ck_assert_ptr_nonnull(pool);
+	elements[0] = mempool_alloc(pool, GFP_KERNEL);
+	backend_give(&b, 0);
+	backend_hold_frees(&b, 1);
+	pthread_create(&thread, NULL, free_first, elements[0]);
+	elements[0] = NULL;
+	ck_assert(backend_wait_held(&b, 1));
+	queue(&s, 1);
+	backend_give(&b, 1);
+	pthread_cancel(thread);
+	backend_release(&b);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
 /* ---- shutdown ------------------------------------------------------------ */
 
 START_TEST(shutdown_ends_every_sleep)
@@ -1237,6 +1312,10 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_sleep_gives_the_cancel_state_back);
 	tcase_add_test(tc,
 		a_first_try_cancelled_in_the_backend_leaves_the_pool_whole);
+	tcase_add_loop_test(tc,
+		a_free_cancelled_in_free_fn_counts_all_the_same, 0, 2);
+	tcase_add_test(tc,
+	    a_free_cancelled_in_free_fn_still_kicks_who_fell_asleep_meanwhile);
 	suite_add_tcase(s, tc);
 
 	tc = tcase_create("shutdown and destroy");

@@ -2,9 +2,11 @@
 /*
  * check_whitebox.c - what the public calls cannot show
  *
- * Covers: counters (blocks, columns, the shared cell, thread exit), the gate,
- * deadline arithmetic.  Linked with the library's own objects and with
- * mmap() wrapped, so that a thread can be refused its block.
+ * Covers: counters (blocks, columns, the shared cell, thread exit, fork), the
+ * gate, deadline arithmetic, and what happens in between when two threads are
+ * where no callback can hold them.  Linked with the library's own objects and
+ * with mmap() and calloc() wrapped, so that a thread can be refused its block,
+ * and something can happen while one asks for memory.
  */
 #include "config.h"
 
@@ -12,15 +14,20 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <kmempool/mempool.h>
 
+#include "backend.h"
 #include "core.h"
 #include "counters.h"
 #include "deadline.h"
+#include "testlib.h"
 
 static bool refuse_mmap;
 
@@ -39,6 +46,23 @@ void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd,
 	return __real_mmap(addr, length, prot, flags, fd, offset);
 }
 
+static void (*in_calloc)(void);		/* called once */
+static unsigned int nr_callocs;
+
+void *__real_calloc(size_t nr, size_t size);
+void *__wrap_calloc(size_t nr, size_t size);
+
+void *__wrap_calloc(size_t nr, size_t size)
+{
+	void (*fn)(void) = in_calloc;
+
+	nr_callocs++;
+	in_calloc = NULL;
+	if (fn)
+		fn();
+	return __real_calloc(nr, size);
+}
+
 static mempool_t *pool;
 
 static void make_pool(void)
@@ -49,14 +73,6 @@ static void make_pool(void)
 static void end_pool(void)
 {
 	mempool_destroy(pool);
-}
-
-static struct mempool_stats stats_of(mempool_t *p)
-{
-	struct mempool_stats stats;
-
-	mempool_get_stats(p, &stats, sizeof(stats));
-	return stats;
 }
 
 static bool gate_open(void)
@@ -138,6 +154,38 @@ START_TEST(gate_follows_a_resize)
 }
 END_TEST
 
+/* ---- defaults ---------------------------------------------------------- */
+
+START_TEST(a_backend_is_retried_every_100_ms_unless_told)
+{
+	ck_assert_uint_eq(pool->kmp_core->retry.period_ns,
+			  100 * NSEC_PER_MSEC);
+}
+END_TEST
+
+static void *malloc_64(gfp_t gfp_mask, void *pool_data)
+{
+	(void)gfp_mask;
+	(void)pool_data;
+	return malloc(64);
+}
+
+static void *no_memory(gfp_t gfp_mask, void *pool_data)
+{
+	(void)gfp_mask;
+	(void)pool_data;
+	return NULL;
+}
+
+START_TEST(an_unknown_backend_has_no_known_size)
+{
+	size_t size = 1;
+
+	ck_assert_int_eq(backend_element_size(malloc_64, NULL, &size), 0);
+	ck_assert_uint_eq(size, 0);
+}
+END_TEST
+
 /* ---- the short path ---------------------------------------------------- */
 
 static uint64_t counted_in_free_fn;
@@ -146,13 +194,6 @@ static void free_and_look(void *element, void *pool_data)
 {
 	counted_in_free_fn = stats_of(*(mempool_t **)pool_data).free_backend;
 	free(element);
-}
-
-static void *malloc_64(gfp_t gfp_mask, void *pool_data)
-{
-	(void)gfp_mask;
-	(void)pool_data;
-	return malloc(64);
 }
 
 /* Whoever drains and then ends the backend relies on it. */
@@ -272,6 +313,117 @@ START_TEST(a_free_after_the_threads_block_is_gone_counts)
 }
 END_TEST
 
+struct meeting {
+	pthread_barrier_t	barrier;
+	intptr_t		bases[2];
+	atomic_int		nr;
+};
+
+static void *use_and_meet(void *arg)
+{
+	struct meeting *meeting = arg;
+
+	mempool_free(mempool_alloc(pool, GFP_KERNEL), pool);
+	meeting->bases[atomic_fetch_add(&meeting->nr, 1)] = counters_base;
+	pthread_barrier_wait(&meeting->barrier);
+	return NULL;
+}
+
+static void meet(struct meeting *meeting)
+{
+	pthread_t threads[2];
+	int i;
+
+	atomic_init(&meeting->nr, 0);
+	pthread_barrier_init(&meeting->barrier, NULL, 2);
+	for (i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL,
+						use_and_meet, meeting), 0);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&meeting->barrier);
+}
+
+START_TEST(the_blocks_of_two_ended_threads_serve_two_others)
+{
+	struct meeting first, second;
+
+	meet(&first);
+	refuse_mmap = true;
+	meet(&second);
+	refuse_mmap = false;
+	ck_assert_int_ge(second.bases[0], 0);
+	ck_assert_int_ge(second.bases[1], 0);
+	ck_assert_int_ne(second.bases[0], second.bases[1]);
+}
+END_TEST
+
+static int child_uses_another_block(void)
+{
+	struct pairs pairs = { .pool = pool, .nr = 1 };
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, do_pairs, &pairs))
+		return 2;
+	pthread_join(thread, NULL);
+	return pairs.base_after < 0 || pairs.base_after == counters_base;
+}
+
+/* Two threads that add to one cell lose counts. */
+START_TEST(the_block_of_a_thread_that_forked_stays_its_own_in_the_child)
+{
+	struct pairs pairs = { .pool = pool, .nr = 1 };
+	int status = -1;
+	pid_t child;
+
+	do_pairs(&pairs);
+	ck_assert_int_ge(counters_base, 0);
+	child = fork();
+	if (child == 0)
+		_exit(child_uses_another_block());
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static atomic_bool has_block, may_end;
+
+static void *keep_a_block(void *arg)
+{
+	mempool_free(mempool_alloc(pool, GFP_KERNEL), pool);
+	atomic_store(&has_block, true);
+	wait_for_flag(&may_end);
+	return arg;
+}
+
+/* By the thread that forked, which has none yet. */
+static int child_gets_the_block(void)
+{
+	struct pairs pairs = { .pool = pool, .nr = 1 };
+
+	refuse_mmap = true;
+	do_pairs(&pairs);
+	return pairs.base_before >= 0 || pairs.base_after < 0;
+}
+
+START_TEST(the_block_of_a_thread_that_the_child_has_not_serves_there)
+{
+	pthread_t thread;
+	int status = -1;
+	pid_t child;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, keep_a_block, NULL), 0);
+	ck_assert(wait_for_flag(&has_block));
+	child = fork();
+	if (child == 0)
+		_exit(child_gets_the_block());
+	atomic_store(&may_end, true);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 #define MANY	300
 
 START_TEST(pools_beyond_the_columns_count_without_the_lock)
@@ -309,6 +461,113 @@ START_TEST(pools_beyond_the_columns_count_without_the_lock)
 	ck_assert_int_ge(pools[0]->kmp_gate, 0);
 	for (i = 0; i < MANY; i++)
 		mempool_destroy(pools[i]);
+}
+END_TEST
+
+/* ---- in between -------------------------------------------------------- */
+
+/* Cancelled, but not yet out of pthread_cond_wait(), for want of the lock. */
+START_TEST(what_is_granted_to_a_request_under_cancellation_comes_back)
+{
+	struct mempool_core *core;
+	struct backend b;
+	struct sleeper s;
+	void *elems[2];
+	mempool_t *p;
+
+	backend_init(&b, 64);
+	p = pool_over(&b, 2, 0);
+	ck_assert_ptr_nonnull(p);
+	core = p->kmp_core;
+	elems[0] = mempool_alloc_preallocated(p);
+	elems[1] = mempool_alloc_preallocated(p);
+	backend_give(&b, 0);
+	sleeper_start(&s, p, 2);
+	ck_assert(wait_for_waiters(p, 1));
+	core_lock(core);
+	pthread_cancel(s.thread);
+	pause_ms(50);
+	waitq_give(core, elems[0]);
+	waitq_give(core, elems[1]);
+	core_unlock(core);
+	/* A C library may let the wake-up win. */
+	if (!sleeper_cancel(&s))
+		sleeper_free(&s);
+	ck_assert_uint_eq(stats_of(p).curr_nr, 2);
+	ck_assert_uint_eq(stats_of(p).alloc_handoff, 2);
+	ck_assert(pool_end(p, &b));
+}
+END_TEST
+
+START_TEST(a_wait_longer_than_any_bucket_counts_in_the_last)
+{
+	struct mempool_core *core = pool->kmp_core;
+	struct sleeper s;
+	void *elems[2];
+
+	elems[0] = mempool_alloc_preallocated(pool);
+	elems[1] = mempool_alloc_preallocated(pool);
+	core->alloc_fn = no_memory;
+	pool->kmp_alloc_fn = no_memory;
+	sleeper_start(&s, pool, 0);
+	ck_assert(wait_for_waiters(pool, 1));
+	core_lock(core);
+	core->waitq.head->since_ns -= UINT64_MAX / 2;
+	core_unlock(core);
+	mempool_free(elems[0], pool);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	mempool_free(elems[1], pool);
+	ck_assert_uint_eq(
+		stats_of(pool).wait_hist[MEMPOOL_WAIT_BUCKETS - 1], 1);
+}
+END_TEST
+
+static void grow_meanwhile(void)
+{
+	ck_assert_int_eq(mempool_resize(pool, 64), 0);
+}
+
+START_TEST(a_growth_overtaken_by_a_larger_one_keeps_its_room)
+{
+	struct mempool_core *core = pool->kmp_core;
+
+	in_calloc = grow_meanwhile;
+	ck_assert_int_eq(mempool_resize(pool, 8), 0);
+	ck_assert_uint_eq(core->reserve.cap, 64);
+	ck_assert_uint_eq(stats_of(pool).min_nr, 8);
+	ck_assert_uint_eq(stats_of(pool).curr_nr, 8);
+}
+END_TEST
+
+/* ---- room -------------------------------------------------------------- */
+
+START_TEST(pools_take_the_places_of_those_that_ended)
+{
+	mempool_t *pools[2];
+	int i, round;
+
+	for (round = 0; round < 2; round++) {
+		nr_callocs = 0;
+		for (i = 0; i < 2; i++)
+			pools[i] = mempool_create_kmalloc_pool(1, 64);
+		for (i = 0; i < 2; i++)
+			mempool_destroy(pools[i]);
+	}
+	/* For the reserves alone. */
+	ck_assert_uint_eq(nr_callocs, 2);
+}
+END_TEST
+
+START_TEST(the_first_growth_of_an_empty_pool_asks_for_room)
+{
+	mempool_t *p = mempool_create_kmalloc_pool(0, 64);
+
+	ck_assert_ptr_nonnull(p);
+	nr_callocs = 0;
+	ck_assert_int_eq(mempool_resize(p, 2), 0);
+	ck_assert_uint_eq(nr_callocs, 1);
+	mempool_destroy(p);
 }
 END_TEST
 
@@ -361,6 +620,12 @@ START_TEST(nanoseconds_out_of_range_are_refused)
 }
 END_TEST
 
+START_TEST(a_deadline_in_the_first_second_is_no_other)
+{
+	ck_assert_uint_eq(deadline_of(0, 5), 5);
+}
+END_TEST
+
 START_TEST(a_deadline_survives_the_way_there_and_back)
 {
 	struct timespec ts = deadline_to_timespec(deadline_of(12, 345));
@@ -375,6 +640,8 @@ static Suite *whitebox(void)
 	Suite *suite = suite_create("whitebox");
 	TCase *layout = tcase_create("layout, gate, short path");
 	TCase *counters = tcase_create("counters");
+	TCase *between = tcase_create("in between");
+	TCase *room = tcase_create("room");
 	TCase *deadline = tcase_create("deadline");
 
 	tcase_add_checked_fixture(layout, make_pool, end_pool);
@@ -384,6 +651,8 @@ static Suite *whitebox(void)
 	tcase_add_test(layout,
 		gate_closes_before_a_reserve_element_is_out_and_opens_again);
 	tcase_add_test(layout, gate_follows_a_resize);
+	tcase_add_test(layout, a_backend_is_retried_every_100_ms_unless_told);
+	tcase_add_test(layout, an_unknown_backend_has_no_known_size);
 	tcase_add_loop_test(layout,
 		a_free_is_counted_after_free_fn_has_returned, 0, 2);
 	tcase_add_test(layout, a_pair_served_by_the_backend_takes_no_lock);
@@ -401,12 +670,34 @@ static Suite *whitebox(void)
 		a_free_after_the_threads_block_is_gone_counts);
 	tcase_add_test(counters,
 		pools_beyond_the_columns_count_without_the_lock);
+	tcase_add_test(counters,
+		the_blocks_of_two_ended_threads_serve_two_others);
+	tcase_add_test(counters,
+		the_block_of_a_thread_that_forked_stays_its_own_in_the_child);
+	tcase_add_test(counters,
+		the_block_of_a_thread_that_the_child_has_not_serves_there);
 	suite_add_tcase(suite, counters);
+
+	tcase_add_checked_fixture(between, make_pool, end_pool);
+	tcase_set_timeout(between, TEST_TIMEOUT);
+	tcase_add_test(between,
+		what_is_granted_to_a_request_under_cancellation_comes_back);
+	tcase_add_test(between,
+		a_wait_longer_than_any_bucket_counts_in_the_last);
+	tcase_add_test(between,
+		a_growth_overtaken_by_a_larger_one_keeps_its_room);
+	suite_add_tcase(suite, between);
+
+	tcase_add_test(room, pools_take_the_places_of_those_that_ended);
+	tcase_add_test(room, the_first_growth_of_an_empty_pool_asks_for_room);
+	suite_add_tcase(suite, room);
 
 	tcase_add_test(deadline, no_deadline_is_never);
 	tcase_add_test(deadline, a_deadline_too_late_for_64_bits_is_never);
 	tcase_add_test(deadline, a_deadline_before_the_clock_began_is_zero);
 	tcase_add_test(deadline, nanoseconds_out_of_range_are_refused);
+	tcase_add_test(deadline,
+		a_deadline_in_the_first_second_is_no_other);
 	tcase_add_test(deadline, a_deadline_survives_the_way_there_and_back);
 	suite_add_tcase(suite, deadline);
 	return suite;

@@ -133,7 +133,9 @@ tests_check_wait_CFLAGS = $(unit_cflags)
 tests_check_wait_LDADD = $(unit_libs)
 tests_check_whitebox_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_whitebox_CFLAGS = $(unit_cflags)
-tests_check_whitebox_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap
+tests_check_whitebox_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=calloc \
+	-Wl,--wrap=mmap
 tests_check_whitebox_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 
 # Every call that can fail is made to: the library's sources once more, with

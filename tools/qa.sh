@@ -14,6 +14,8 @@
 #   tsan       ThreadSanitizer, with invariants: make check
 #   valgrind   the unit tests under memcheck
 #   drd        the unit tests under drd, which watches locks and data races
+#   coverage   the branches of lib/ that the unit tests alone take
+#   mutants    whether the tests notice what is changed in lib/: a small sample
 #   cross      i686, aarch64 and s390x: the tests that need no framework
 #   bench      instructions that a pool adds, under callgrind
 #   install    make install into a prefix, programs built from there, uninstall
@@ -99,6 +101,11 @@ checked()
 	return $rc
 }
 
+unit_tests()
+{
+	sed -n '/^unit_tests/,/^endif/s/^\t\([^ ]*\).*/\1/p' tests/local.mk
+}
+
 do_analyze()
 {
 	local cpp="-DHAVE_CONFIG_H -I$dir/analyze -Iinclude -Ilib"
@@ -121,6 +128,29 @@ do_models()
 {
 	needs spin || return
 	KMEMPOOL_TEST_LONG=1 tests/model/run.sh
+}
+
+# Of the unit tests alone: what the random tests and the explorer happen to pass
+# through, nobody asserts.  They are linked with the library's own objects, so
+# that one set of counts is written by whoever ends.
+do_coverage()
+{
+	local flags="-O0 --coverage -fprofile-update=atomic -fno-builtin-fork"
+
+	needs gcov python3 || return
+	configured coverage --enable-werror \
+		CFLAGS="$flags -include $top/tools/coverage.h" &&
+		find "$dir/coverage" -name '*.gcda' -delete &&
+		checked coverage TESTS="$(echo $(unit_tests))" \
+		unit_libs='libtestlib.la libkmempool_core.la $(CHECK_LIBS)' &&
+		tools/coverage "$dir/coverage" 95
+}
+
+do_mutants()
+{
+	needs python3 || return
+	configured plain --enable-werror &&
+		top_builddir=$dir/plain tools/mutate --sample 20 --least 85
 }
 
 # The counts are the same in every run with one compiler, so this is a gate.
@@ -187,8 +217,7 @@ under_valgrind()
 {
 	local without=$1 units
 	shift
-	units=$(sed -n '/^unit_tests/,/^endif/s/^\t\([^ ]*\).*/\1/p' \
-		tests/local.mk | grep -Ev "$without")
+	units=$(unit_tests | grep -Ev "$without")
 
 	needs valgrind || return
 	configured plain --enable-werror &&
@@ -204,11 +233,13 @@ do_valgrind()
 		--suppressions="$top/tools/valgrind.supp"
 }
 
-# In the child of a fork, drd takes the forking thread for another; and its
-# malloc() aborts where check_backend asks for all there is.
+# In the child of a fork, drd takes the forking thread for another; its malloc()
+# aborts where check_backend asks for all there is; and when a thread that was
+# cancelled in a wait has ended, as in check_order, it believes that it waits
+# still.
 do_drd()
 {
-	under_valgrind 'check_fork|check_backend' --tool=drd \
+	under_valgrind 'check_fork|check_backend|check_order' --tool=drd \
 		--suppressions="$top/tools/drd.supp"
 }
 
@@ -315,8 +346,8 @@ do_distcheck()
 }
 
 test $# -gt 0 ||
-	set -- analyze models long explore clang asan tsan valgrind drd cross \
-		bench install abi tarball distcheck
+	set -- analyze models long explore clang asan tsan valgrind drd \
+		coverage mutants cross bench install abi tarball distcheck
 for name; do
 	declare -F "do_$name" >/dev/null || {
 		echo "qa.sh: $name: no such check; see the top of this file" >&2

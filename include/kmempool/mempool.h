@@ -423,7 +423,8 @@ void mempool_free(void *element, mempool_t *pool) KMEMPOOL_SYM(free);
  * mempool_free_bulk - give back what the pool itself can use
  *
  * Takes elements from @elems[0] on for as long as requests wait or the
- * reserve is short.  Never calls free_fn and never sleeps.
+ * reserve is short; a NULL among them is passed over, as if taken.  Never calls
+ * free_fn and never sleeps.
  *
  * Return: how many it took.  The rest stays the caller's: give each to
  *         mempool_free().  0 when @pool or @elems is NULL.
