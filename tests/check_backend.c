@@ -186,6 +186,18 @@ START_TEST(page_orders_that_cannot_be_are_refused)
 }
 END_TEST
 
+START_TEST(half_of_the_address_space_is_refused)
+{
+	size_t half = SIZE_MAX / 2 + 1, page = (size_t)sysconf(_SC_PAGESIZE);
+	mempool_t pool;
+	int order = 0;
+
+	while (page << order != half)
+		order++;
+	ck_assert_int_eq(mempool_init_page_pool(&pool, 1, order), -EINVAL);
+}
+END_TEST
+
 #if SIZE_MAX > 0xffffffff
 START_TEST(more_pages_than_the_system_has_are_no_memory)
 {
@@ -475,6 +487,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_page_pool_zeroes_all_pages_out_of_the_reserve);
 	tcase_add_test(tc, a_page_pool_can_be_in_the_callers_storage);
 	tcase_add_loop_test(tc, page_orders_that_cannot_be_are_refused, 0, 6);
+	tcase_add_test(tc, half_of_the_address_space_is_refused);
 #if SIZE_MAX > 0xffffffff
 	tcase_add_test(tc, more_pages_than_the_system_has_are_no_memory);
 #endif
