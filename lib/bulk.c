@@ -72,13 +72,18 @@ unlock:
 
 static int take_all(struct batch *batch, gfp_t gfp, uint64_t deadline_ns)
 {
+	int cancel_state;
 	int err = 0;
 
 	batch_from_backend(batch, first_mask(gfp));
 	if (!batch_is_full(batch))
 		err = take_rest(batch, gfp, deadline_ns);
-	if (err)
+	if (err) {
+		/* A cancelled free_fn would lose all that come after it. */
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 		batch_give_back(batch);
+		pthread_setcancelstate(cancel_state, NULL);
+	}
 	return err;
 }
 

@@ -524,6 +524,24 @@ START_TEST(a_timed_out_bulk_gives_back_what_the_backend_gave)
 }
 END_TEST
 
+START_TEST(a_failed_bulk_cannot_be_cancelled_while_it_gives_back)
+{
+	struct sleeper bulk;
+
+	/* The reserve wants nothing any more, so it goes to free_fn. */
+	empty_pool(3);
+	backend_give(&b, 2);
+	queue(&bulk, 3);
+	ck_assert_int_eq(mempool_resize(pool, 0), 0);
+	mempool_shutdown(pool);
+	ck_assert_int_eq(sleeper_join(&bulk), ECANCELED);
+	ck_assert_uint_eq(backend_frees(&b), 2);
+	ck_assert_int_eq(backend_free_cancel_state(&b),
+			 PTHREAD_CANCEL_DISABLE);
+	end_pool();
+}
+END_TEST
+
 START_TEST(shutdown_ends_a_waiting_bulk_and_nothing_is_lost)
 {
 	struct sleeper bulk;
@@ -844,6 +862,8 @@ static Suite *suite(void)
 		when_a_bulk_is_cancelled_those_behind_are_served_at_once);
 	tcase_add_test(tc, a_cancelled_bulk_gives_back_what_the_backend_gave);
 	tcase_add_test(tc, a_timed_out_bulk_gives_back_what_the_backend_gave);
+	tcase_add_test(tc,
+		a_failed_bulk_cannot_be_cancelled_while_it_gives_back);
 	tcase_add_test(tc,
 		shutdown_ends_a_waiting_bulk_and_nothing_is_lost);
 	tcase_add_test(tc, a_callback_cancelled_in_mid_bulk_loses_no_element);
