@@ -22,9 +22,7 @@ static bool take_one(struct batch *batch, gfp_t gfp)
 		alloc_note_backend(core->pool);
 		return true;
 	}
-	core_lock(core);
-	core->stats.backend_failures++;
-	core_unlock(core);
+	counters_add(core->slot, BACKEND_FAILURES, 1);
 	return false;
 }
 
@@ -42,16 +40,20 @@ void batch_from_backend(struct batch *batch, gfp_t gfp)
 	pthread_setcancelstate(cancel_state, NULL);
 }
 
-void batch_from_reserve(struct batch *batch)
+void batch_take(struct batch *batch)
 {
 	struct mempool_core *core = batch->core;
-	unsigned int lack = batch->count - batch->nr;
 
-	if (!lack || !waitq_may_take(core, lack))
-		return;
-	core->stats.alloc_reserve += lack;
+	counters_add(core->slot, ALLOC_RESERVE, batch->count - batch->nr);
 	while (!batch_is_full(batch))
 		batch->slots[batch->nr++] = reserve_take(&core->reserve);
+}
+
+void batch_from_reserve(struct batch *batch)
+{
+	if (!batch_is_full(batch) &&
+	    waitq_may_take(batch->core, batch->count - batch->nr))
+		batch_take(batch);
 }
 
 void batch_give_back(void *arg)

@@ -21,8 +21,10 @@
 #include "batch.h"
 #include "cap.h"
 #include "core.h"
+#include "counters.h"
+#include "wait.h"
 
-/* Lock held; a cancellation point. */
+/* Called with the lock, which it lets go; a cancellation point. */
 static int wait_for_rest(struct batch *batch, gfp_t gfp, uint64_t deadline_ns,
 			 uint64_t kicks)
 {
@@ -31,12 +33,13 @@ static int wait_for_rest(struct batch *batch, gfp_t gfp, uint64_t deadline_ns,
 
 	/* min_nr may have shrunk since the request was checked.  From here on
 	 * the reserve collects for it, whatever min_nr becomes. */
-	if (batch->count > core->bulk_nr)
-		return -EINVAL;
-	if (core->shutdown)
-		return -ECANCELED;
+	if (batch->count > core->bulk_nr || core->shutdown) {
+		err = core->shutdown ? -ECANCELED : -EINVAL;
+		core_unlock(core);
+		return err;
+	}
 	pthread_cleanup_push(batch_give_back, batch);
-	err = waitq_wait(core, batch->slots + batch->nr,
+	err = wait_for(core, batch->slots + batch->nr,
 			 batch->count - batch->nr, gfp, deadline_ns, kicks);
 	pthread_cleanup_pop(0);
 	return err;
@@ -64,7 +67,7 @@ static int take_rest(struct batch *batch, gfp_t gfp, uint64_t deadline_ns)
 	core_lock(core);
 	batch_from_reserve(batch);
 	if (!batch_is_full(batch))
-		err = wait_for_rest(batch, gfp, deadline_ns, kicks);
+		return wait_for_rest(batch, gfp, deadline_ns, kicks);
 unlock:
 	core_unlock(core);
 	return err;
@@ -108,6 +111,7 @@ static int alloc_bulk(mempool_t *pool, void **elems, unsigned int count,
 	if (!elems)
 		return -EINVAL;
 	batch.core = core;
+	counters_prepare_thread();
 	if (core->max_nr)
 		err = cap_alloc(core, elems, count, gfp, deadline_ns);
 	else

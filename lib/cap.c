@@ -30,6 +30,7 @@
 
 #include "alloc.h"
 #include "batch.h"
+#include "wait.h"
 
 /* Steps 1 to 3, with the share. */
 static void try_all(struct batch *batch, gfp_t gfp, uint64_t *kicks)
@@ -61,26 +62,37 @@ static void unclaim(struct batch *batch)
 	waitq_serve(core);
 }
 
-/* Lock held.  0 when a share and the elements are there at once. */
+/* Lock held.  A share and the elements are there at once. */
+static bool take_all(struct mempool_core *core, void **slots,
+		     unsigned int count)
+{
+	struct batch batch = { .core = core, .slots = slots, .count = count };
+
+	if (!waitq_may_take_and_claim(core, count))
+		return false;
+	batch_take(&batch);
+	core->nr_out += count;
+	return true;
+}
+
+/* Called with the lock, which it lets go. */
 static int wait_for_all(struct mempool_core *core, void **slots,
 			unsigned int count, gfp_t gfp, uint64_t deadline_ns,
 			uint64_t kicks)
 {
-	struct batch batch = { .core = core, .slots = slots, .count = count };
+	int err = 0;
 
 	/* A bulk request may have become too long (bulk.c). */
 	if (count > 1 && count > core->bulk_nr)
-		return -EINVAL;
-	if (waitq_may_claim(core, count)) {
-		batch_from_reserve(&batch);
-		if (batch_is_full(&batch)) {
-			core->nr_out += count;
-			return 0;
-		}
-	}
-	if (core->shutdown)
-		return -ECANCELED;
-	return waitq_wait(core, slots, count, gfp, deadline_ns, kicks);
+		err = -EINVAL;
+	else if (take_all(core, slots, count))
+		err = 0;
+	else if (core->shutdown)
+		err = -ECANCELED;
+	else
+		return wait_for(core, slots, count, gfp, deadline_ns, kicks);
+	core_unlock(core);
+	return err;
 }
 
 /* True when it succeeded; else the lock is held, and nothing else. */
@@ -109,17 +121,15 @@ int cap_alloc(struct mempool_core *core, void **slots, unsigned int count,
 {
 	struct batch batch = { .core = core, .slots = slots, .count = count };
 	uint64_t kicks;
-	int err = -EAGAIN;
 
 	if (claim_and_try(&batch, gfp, &kicks))
 		return 0;
 	if (may_sleep(gfp))
-		err = wait_for_all(core, slots, count, gfp, deadline_ns,
-				   kicks);
-	else
-		core->stats.nowait_failures++;
+		return wait_for_all(core, slots, count, gfp, deadline_ns,
+				    kicks);
+	core->stats.nowait_failures++;
 	core_unlock(core);
-	return err;
+	return -EAGAIN;
 }
 
 int cap_alloc_noreserve(struct mempool_core *core, void **slot, gfp_t gfp)

@@ -6,8 +6,6 @@
 
 #include "core.h"
 
-#include "counters.h"
-
 int core_init_lock(struct mempool_core *core)
 {
 	pthread_mutexattr_t attr;
@@ -25,22 +23,33 @@ int core_init_lock(struct mempool_core *core)
 	return -err;
 }
 
-void core_update_gate(struct mempool_core *core)
-{
-	bool full = core->reserve.nr >= core->min_nr;
-	intptr_t gate = COUNTERS_CLOSED;
+/*
+ * Whoever finds the lock taken stands back for about a microsecond, out of the
+ * way of whom it was taken by, who so can do dozens of calls in its own cache;
+ * trying at once again and again costs both a hundred nanoseconds for each.
+ * After a few times it sleeps: then the owner was probably preempted.
+ *
+ * Measured: two threads that take and give without a pause do 18 to 24 million
+ * pairs a second so, 6 with tries a tenth as far apart, 8 to 10 with the C
+ * library's normal or adaptive lock.  Ten times as far apart costs threads that
+ * hold elements for a microsecond a third of their speed.
+ */
+#define STAND_BACK_PAUSES	50
+#define STAND_BACK_TIMES	16
 
-	/* A growth that could not be filled at once now is. */
-	if (full && core->bulk_nr != core->min_nr)
-		__atomic_store_n(&core->bulk_nr, core->min_nr,
-				 __ATOMIC_RELAXED);
-	if (full && core->min_nr && !core->waitq.nr && !core->max_nr)
-		gate = counters_offset(core->slot);
-	/* [G1] with the loads in alloc and free; waitq.c section 6.  Not
-	 * written when it would not change, for those who read it. */
-	if (core->pool->kmp_gate != gate)
-		__atomic_store_n(&core->pool->kmp_gate, gate,
-				 __ATOMIC_RELAXED);
+COLD void core_lock_contended(struct mempool_core *core)
+{
+	int times, i;
+
+	/* Who inherits a priority must be seen waiting. */
+	for (times = 0; times < STAND_BACK_TIMES && !core->prio_inherit;
+	     times++) {
+		for (i = 0; i < STAND_BACK_PAUSES; i++)
+			cpu_relax();
+		if (!pthread_mutex_trylock(&core->lock))
+			return;
+	}
+	pthread_mutex_lock(&core->lock);
 }
 
 void core_return(struct mempool_core *core, void *element)
@@ -59,5 +68,6 @@ void core_return(struct mempool_core *core, void *element)
 void core_trim(struct mempool_core *core)
 {
 	while (!waitq_wants(core, core->reserve.nr))
-		core_return(core, reserve_take(&core->reserve));
+		if (!waitq_make_room(core))
+			core_return(core, reserve_take(&core->reserve));
 }

@@ -16,12 +16,12 @@
 #include <kmempool/mempool.h>
 
 #include "compiler.h"
+#include "counters.h"
 #include "invariant.h"
 #include "reserve.h"
 #include "retry.h"
 #include "waitq.h"
 
-struct counter_slot;
 struct registry_entry;
 
 struct mempool_core {
@@ -38,15 +38,21 @@ struct mempool_core {
 	unsigned int		max_waiters;	/* 0: no bound */
 	unsigned int		max_nr;		/* 0: no bound */
 
+	intptr_t		open_gate;	/* the gate when it is open */
+
+	/* The two in one line, which is all that a plain take or give
+	 * writes. */
 	pthread_mutex_t		lock __attribute__((aligned(CACHE_LINE)));
 
 	/* under lock */
 	struct reserve		reserve;
-	unsigned int		min_nr;		/* elements the reserve wants */
+
+	/* elements the reserve wants; written under lock, read anywhere */
+	unsigned int		min_nr __attribute__((aligned(CACHE_LINE)));
 	unsigned int		bulk_nr;	/* longest bulk request; written
 						   under lock, read anywhere */
 	bool			shutdown;
-	long			nr_out;		/* shares of max_nr taken; 0 in a
+	int64_t			nr_out;		/* shares of max_nr taken; 0 in a
 						   pool without (cap.c) */
 	struct waitq		waitq;
 	struct retry		retry;
@@ -71,22 +77,66 @@ static inline bool may_sleep(gfp_t gfp)
 /* 0 or -errno; only a lock with priority inheritance can fail. */
 int core_init_lock(struct mempool_core *core);
 
+void core_lock_contended(struct mempool_core *core);
+
 static inline void core_lock(struct mempool_core *core)
 {
-	pthread_mutex_lock(&core->lock);
+	if (unlikely(pthread_mutex_trylock(&core->lock)))
+		core_lock_contended(core);
+}
+
+/* Nobody waits and the reserve is full: frees need not come this way. */
+static inline bool core_is_idle(struct mempool_core *core)
+{
+	return core->reserve.nr >= core->min_nr && core->min_nr &&
+	       !core->waitq.nr;
 }
 
 /*
- * Opens or closes the short path of alloc and free, after every change to the
- * reserve or the queue.  Lock held; theory in waitq.c section 6.
+ * Closes the short path of free, after every change to the reserve or the
+ * queue.  Lock held; theory in waitq.c section 6.
  */
-void core_update_gate(struct mempool_core *core);
+static inline void core_update_gate(struct mempool_core *core)
+{
+	mempool_t *pool = core->pool;
 
+	/* A growth that could not be filled at once now is. */
+	if (core->bulk_nr != core->min_nr && core->reserve.nr >= core->min_nr)
+		__atomic_store_n(&core->bulk_nr, core->min_nr,
+				 __ATOMIC_RELAXED);
+	/* [G1] with the loads in alloc and free. */
+	if (pool->kmp_gate != COUNTERS_CLOSED && !core_is_idle(core))
+		__atomic_store_n(&pool->kmp_gate, COUNTERS_CLOSED,
+				 __ATOMIC_RELAXED);
+}
+
+/*
+ * Opens it, if the pool is idle.  Called when an element came from the backend,
+ * and not each time that the reserve fills up: while the backend is dead, that
+ * may be with every other free, and the line is everybody's.
+ */
+static inline void core_open_gate(struct mempool_core *core)
+{
+	if (core_is_idle(core))
+		__atomic_store_n(&core->pool->kmp_gate, core->open_gate,
+				 __ATOMIC_RELAXED);
+}
+
+/* Who is to be woken is signalled afterwards: its first act is to take the
+ * lock, and a signal takes longer than all that is done with it. */
 static inline void core_unlock(struct mempool_core *core)
 {
+	pthread_cond_t *signal = core->waitq.signal;
+
 	core_update_gate(core);
 	invariant_check(core);
+	if (likely(!signal)) {
+		pthread_mutex_unlock(&core->lock);
+		return;
+	}
+	core->waitq.signal = NULL;
 	pthread_mutex_unlock(&core->lock);
+	pthread_cond_signal(signal);
 }
 
 /*

@@ -15,11 +15,11 @@
  *
  * 2. Objects
  *
- *   block   a page of cells, owned by one thread at a time, made at the
+ *   block   two pages of cells, owned by one thread at a time, made at the
  *           thread's first slow call.
  *   slot    owned by one pool: a column through all blocks (its index), and
  *           one shared cell for those who cannot use the column.
- *   cell    block x index: four numbers, written by the block's owner.
+ *   cell    block x index: a line of numbers, written by the block's owner.
  *
  * The shared cell is used by threads that could not get a block or are past
  * the end of their thread-specific data, and by pools that came when all
@@ -55,22 +55,19 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define BLOCK_SIZE	4096
-#define NR_COLUMNS	(BLOCK_SIZE / sizeof(struct counter_cell) - 1)
+#include "wait.h"
+
+#define BLOCK_SIZE	8192
+#define NR_COLUMNS	(BLOCK_SIZE / sizeof(struct counter_cell) - 2)
 
 struct block {
 	struct counter_cell	cells[NR_COLUMNS];
+	pthread_cond_t		cond;		/* its owner waits on it */
 	struct block		*next;		/* of all; fixed once listed */
 	struct block		*next_free;	/* under blocks_lock */
 };
 
-_Static_assert(sizeof(struct block) <= BLOCK_SIZE, "a block is one page");
-
-struct counter_slot {
-	struct counter_cell	shared;		/* atomic additions */
-	size_t			column;		/* or NR_COLUMNS: none */
-	struct counter_slot	*next_free;	/* under blocks_lock */
-};
+_Static_assert(sizeof(struct block) <= BLOCK_SIZE, "cells leave room for the links");
 
 static pthread_mutex_t blocks_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct block *all_blocks;	/* stores under blocks_lock [B1] */
@@ -121,7 +118,10 @@ static struct block *make_block(void)
 
 	block = mmap(NULL, BLOCK_SIZE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	return block == MAP_FAILED ? NULL : block;
+	if (block == MAP_FAILED)
+		return NULL;
+	wait_init_cond(&block->cond);
+	return block;
 }
 
 static struct block *reuse_block(void)
@@ -178,8 +178,7 @@ static void set_base(void)
 	counters_base = in_words(block);
 }
 
-/* Whether this thread has a block, now at the latest. */
-static COLD bool try_set_base(void)
+COLD bool counters_try_block(void)
 {
 	int saved_errno = errno;
 
@@ -189,10 +188,32 @@ static COLD bool try_set_base(void)
 	return counters_base >= 0;
 }
 
+pthread_cond_t *counters_own_cond(void)
+{
+	struct block *block;
+
+	if (counters_base < 0)
+		return NULL;
+	block = (struct block *)counters_cell(counters_base);
+	return &block->cond;
+}
+
 /* ---- slots ------------------------------------------------------------- */
 
+static intptr_t offset_of_column(size_t column)
+{
+	return (intptr_t)(column * sizeof(struct counter_cell)) >> 3;
+}
+
+/* The cell of a slot that has a column. */
+static struct counter_cell *cell_in(struct block *block,
+				    const struct counter_slot *slot)
+{
+	return counters_cell(in_words(block) + slot->offset);
+}
+
 /* A block that is listed meanwhile is all zero. */
-static void clear_column(size_t column)
+static void clear_column(const struct counter_slot *slot)
 {
 	struct block *block;
 	int i;
@@ -200,7 +221,7 @@ static void clear_column(size_t column)
 	pthread_mutex_lock(&blocks_lock);
 	for (block = all_blocks; block; block = block->next)
 		for (i = 0; i < NR_COUNTERS; i++)
-			__atomic_store_n(&block->cells[column].value[i], 0,
+			__atomic_store_n(&cell_in(block, slot)->value[i], 0,
 					 __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&blocks_lock);
 }
@@ -224,7 +245,8 @@ static struct counter_slot *make_slot(void)
 	if (!slot)
 		return NULL;
 	pthread_mutex_lock(&blocks_lock);
-	slot->column = nr_columns < NR_COLUMNS ? nr_columns++ : NR_COLUMNS;
+	slot->offset = nr_columns < NR_COLUMNS ?
+		       offset_of_column(nr_columns++) : COUNTERS_SHARED;
 	pthread_mutex_unlock(&blocks_lock);
 	return slot;
 }
@@ -240,8 +262,8 @@ struct counter_slot *counters_get_slot(void)
 		return NULL;
 	for (i = 0; i < NR_COUNTERS; i++)
 		__atomic_store_n(&slot->shared.value[i], 0, __ATOMIC_RELAXED);
-	if (slot->column < NR_COLUMNS)
-		clear_column(slot->column);
+	if (slot->offset != COUNTERS_SHARED)
+		clear_column(slot);
 	return slot;
 }
 
@@ -250,7 +272,7 @@ void counters_put_slot(struct counter_slot *slot)
 	struct counter_slot **link = &free_slots;
 
 	pthread_mutex_lock(&blocks_lock);
-	if (slot->column == NR_COLUMNS)
+	if (slot->offset == COUNTERS_SHARED)
 		while (*link)
 			link = &(*link)->next_free;
 	slot->next_free = *link;
@@ -258,29 +280,16 @@ void counters_put_slot(struct counter_slot *slot)
 	pthread_mutex_unlock(&blocks_lock);
 }
 
-intptr_t counters_offset(const struct counter_slot *slot)
-{
-	if (slot->column == NR_COLUMNS)
-		return COUNTERS_SHARED;
-	return (intptr_t)(slot->column * sizeof(struct counter_cell)) >> 3;
-}
-
 /* ---- counting ---------------------------------------------------------- */
 
-void counters_add(struct counter_slot *slot, enum counter which, uint64_t n)
+COLD void counters_add_slow(struct counter_slot *slot, enum counter which,
+			    uint64_t n)
 {
-	intptr_t offset = counters_offset(slot);
-	uint64_t *value;
-
-	if (offset < 0 || (counters_base < 0 && !try_set_base())) {
+	if (slot->offset != COUNTERS_SHARED && counters_try_block())
+		counters_add_to(counters_base + slot->offset, which, n);
+	else
 		__atomic_fetch_add(&slot->shared.value[which], n,
 				   __ATOMIC_RELEASE);
-		return;
-	}
-	value = &counters_cell(counters_base + offset)->value[which];
-	/* As counters_inc(), which says why this order. */
-	__atomic_store_n(value, __atomic_load_n(value, __ATOMIC_RELAXED) + n,
-			 __ATOMIC_RELEASE);
 }
 
 uint64_t counters_sum(const struct counter_slot *slot, enum counter which)
@@ -289,12 +298,12 @@ uint64_t counters_sum(const struct counter_slot *slot, enum counter which)
 				       __ATOMIC_ACQUIRE);
 	struct block *block;
 
-	if (slot->column == NR_COLUMNS)
+	if (slot->offset == COUNTERS_SHARED)
 		return sum;
 	for (block = __atomic_load_n(&all_blocks, __ATOMIC_ACQUIRE); block;
 	     block = block->next)
 		/* [C1] with counters_inc() and counters_add(). */
-		sum += __atomic_load_n(&block->cells[slot->column].value[which],
+		sum += __atomic_load_n(&cell_in(block, slot)->value[which],
 				       __ATOMIC_ACQUIRE);
 	return sum;
 }
@@ -317,6 +326,8 @@ void counters_child(void)
 
 	free_blocks = NULL;
 	for (block = all_blocks; block; block = block->next) {
+		/* Others may have been about to signal it. */
+		wait_init_cond(&block->cond);
 		if (in_words(block) == counters_base)
 			continue;
 		block->next_free = free_blocks;

@@ -15,17 +15,21 @@
 #ifndef LIB_COUNTERS_H
 #define LIB_COUNTERS_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "compiler.h"
 
-/* What is counted without the pool's lock.  Exactly one cell's worth. */
+/* What is counted without the pool's lock. */
 enum counter {
 	ALLOC_BACKEND,			/* elements from alloc_fn to a caller */
-	FREE_BACKEND,			/* ... passed to free_fn */
+	ALLOC_RESERVE,			/* ... from the reserve, without a wait */
+	BACKEND_FAILURES,		/* times alloc_fn returned NULL */
+	FREE_BACKEND,			/* elements passed to free_fn */
 	FREE_RESERVE,			/* ... put into the reserve */
 	FREE_WAITER,			/* ... given to a waiting request */
-	NR_COUNTERS
+	NR_COUNTERS = 8			/* a line for each cell */
 };
 
 struct counter_cell {
@@ -36,23 +40,36 @@ struct counter_cell {
 #define COUNTERS_CLOSED	(INTPTR_MIN / 2)	/* pool that wants the slow path */
 #define COUNTERS_SHARED	(INTPTR_MIN / 2 + 1)	/* pool without cells, if open */
 
-struct counter_slot;
+struct counter_slot {
+	struct counter_cell	shared;		/* atomic additions */
+	intptr_t		offset;		/* the pool's half of a cell's
+						   address, or COUNTERS_SHARED */
+	struct counter_slot	*next_free;	/* under blocks_lock */
+};
 
 /* NULL when there is no memory; never called on a path that must not fail. */
 struct counter_slot *counters_get_slot(void);
 void counters_put_slot(struct counter_slot *slot);
 
-/* The pool's half of a cell's address, or COUNTERS_SHARED. */
-intptr_t counters_offset(const struct counter_slot *slot);
+/* Gives this thread a block if it has none: memory, and locks of the C library.
+ * False when it cannot have one. */
+bool counters_try_block(void);
 
-/* Adds from any thread; makes the thread's block if there is none yet. */
-void counters_add(struct counter_slot *slot, enum counter which, uint64_t n);
+/* Adds from any thread where there is no cell: makes the thread's block if
+ * there is none yet, else adds to the pool's shared cell. */
+void counters_add_slow(struct counter_slot *slot, enum counter which,
+		       uint64_t n);
 
 /*
  * The sum over all threads.  Sees every count that happened before the call,
  * and everything that happened before a count that it sees [C1].
  */
 uint64_t counters_sum(const struct counter_slot *slot, enum counter which);
+
+/* The condition variable that this thread, and no other, may wait on; or NULL
+ * when it has no block.  Its memory is never given back, so it may be signalled
+ * when its owner has long gone on. */
+pthread_cond_t *counters_own_cond(void);
 
 /* For fork.c: takes the lock; lets go; in the child, lets go and frees the
  * blocks of the threads that are not there. */
@@ -92,5 +109,34 @@ static inline void counters_inc(uint64_t *value)
 			 __ATOMIC_RELEASE);
 }
 #endif
+
+/* To be called before a pool's lock is taken by who may count or wait with it
+ * held: that is no place to ask for memory. */
+static inline void counters_prepare_thread(void)
+{
+	if (unlikely(counters_base < 0))
+		counters_try_block();
+}
+
+/* The same for any number; @sum is the address of a cell. */
+static inline void counters_add_to(intptr_t sum, enum counter which, uint64_t n)
+{
+	uint64_t *value = &counters_cell(sum)->value[which];
+
+	__atomic_store_n(value, __atomic_load_n(value, __ATOMIC_RELAXED) + n,
+			 __ATOMIC_RELEASE);
+}
+
+/* The same from any thread, in any pool. */
+static inline void counters_add(struct counter_slot *slot, enum counter which,
+				uint64_t n)
+{
+	intptr_t sum = counters_base + slot->offset;
+
+	if (unlikely(sum < 0))
+		counters_add_slow(slot, which, n);
+	else
+		counters_add_to(sum, which, n);
+}
 
 #endif /* LIB_COUNTERS_H */

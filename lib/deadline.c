@@ -9,12 +9,33 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "compiler.h"
+
 uint64_t deadline_now_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* 2 us where a tick is longest.  A counter that jumped, or is another CPU's and
+ * behind, looks like one that has gone far. */
+#define TICKS_ABOUT_NOW	2000
+
+static __thread uint64_t last_ns __attribute__((tls_model("initial-exec")));
+static __thread uint64_t last_ticks
+	__attribute__((tls_model("initial-exec")));
+
+uint64_t deadline_about_now_ns(void)
+{
+	uint64_t ticks = cpu_ticks();
+
+	if (!ticks || ticks - last_ticks >= TICKS_ABOUT_NOW) {
+		last_ticks = ticks;
+		last_ns = deadline_now_ns();
+	}
+	return last_ns;
 }
 
 int deadline_from_timespec(const struct timespec *ts, uint64_t *ns)

@@ -19,6 +19,10 @@
 
 uint64_t deadline_now_ns(void);
 
+/* The same, or what this thread was told a few microseconds ago at most: for who
+ * asks again and again. */
+uint64_t deadline_about_now_ns(void);
+
 /* From the caller's form, where NULL is never: 0 or -EINVAL. */
 int deadline_from_timespec(const struct timespec *ts, uint64_t *ns);
 

@@ -38,6 +38,7 @@
 #include "core.h"
 #include "counters.h"
 #include "registry.h"
+#include "spin.h"
 
 static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool watching;			/* under watch_lock */
@@ -81,6 +82,7 @@ static void parent(void)
 
 static void child(void)
 {
+	spin_child();
 	counters_child();
 	registry_child(restart);
 	pthread_mutex_unlock(&watch_lock);

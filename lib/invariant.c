@@ -33,12 +33,14 @@ static bool linked(struct mempool_core *core, struct request *wanted)
 static void check_list(struct mempool_core *core)
 {
 	struct request *request, *prev = NULL;
+	unsigned int nr_pressed = 0;
 	unsigned int nr = 0;
 
 	for (request = core->waitq.head; request; request = request->next) {
 		require(core, request->prev == prev, "the queue is linked");
 		require(core, request->state == REQUEST_QUEUED ||
 			request->state == REQUEST_TRYING, "I1");
+		nr_pressed += request->pressed;
 		require(core, !request->must_retry ||
 			core->retry.holder == request,
 			"only the holder must retry");
@@ -47,6 +49,8 @@ static void check_list(struct mempool_core *core)
 	}
 	require(core, core->waitq.tail == prev, "the queue has its tail");
 	require(core, core->waitq.nr == nr, "the queue is counted");
+	require(core, core->waitq.nr_pressed == nr_pressed,
+		"who is pressed is counted");
 	require(core, core->waitq.nr_inside >= nr,
 		"who is queued is inside");
 }
@@ -65,7 +69,9 @@ void invariant_check(struct mempool_core *core)
 	require(core, core->bulk_nr <= core->min_nr,
 		"no bulk request is promised more than min_nr");
 	require(core, !first || core->reserve.nr < first->lack ||
-		!waitq_has_share(core, first->lack), "I2");
+		!waitq_has_share(core, first->lack) ||
+		(first->told && !first->kept), "I2");
+	require(core, !first || first->first_ns, "the first knows it");
 	require(core, !watch || linked(core, watch), "the watch is queued");
 	require(core, !holder || linked(core, holder), "R1");
 	require(core, !core->retry.owed || holder || !first ||

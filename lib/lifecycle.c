@@ -75,6 +75,11 @@ static struct mempool_core *make_core(unsigned int min_nr,
 	core->prio_inherit = attr->flags & MEMPOOL_PRIO_INHERIT;
 	core->max_waiters = attr->max_waiters;
 	core->max_nr = attr->max_nr;
+	core->open_gate = core->max_nr ? COUNTERS_CLOSED
+				       : core->slot->offset;
+	core->waitq.giver_cpu = -1;
+	/* Priorities are not to wait for who comes along. */
+	core->waitq.bound_ns = core->prio_inherit ? 0 : OVERTAKING_BOUND_NS;
 	core->retry.period_ns = attr->retry_ms * NSEC_PER_MSEC;
 	if (core_init_lock(core))
 		goto fini_reserve;
@@ -122,7 +127,7 @@ static int publish(mempool_t *pool, struct mempool_core *core)
 
 	if (err)
 		return err;
-	core_update_gate(core);
+	core_open_gate(core);
 	pool->kmp_core = core;
 	return registry_add(pool, &core->entry);
 }

@@ -36,7 +36,11 @@ libkmempool_core_la_SOURCES = \
 	lib/retry.c \
 	lib/retry.h \
 	lib/stats.c \
+	lib/spin.c \
+	lib/spin.h \
 	lib/version.c \
+	lib/wait.c \
+	lib/wait.h \
 	lib/waitq.c \
 	lib/waitq.h
 if ENABLE_DEBUG

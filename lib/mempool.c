@@ -25,6 +25,7 @@
 #include "core.h"
 #include "counters.h"
 #include "deadline.h"
+#include "wait.h"
 
 /* [G1] with core_update_gate(). */
 static inline intptr_t gate_and_base(const mempool_t *pool)
@@ -60,15 +61,28 @@ int alloc_check(const mempool_t *pool, gfp_t gfp,
 
 /* ---- alloc ------------------------------------------------------------- */
 
+/* A guess, without the lock. */
+static bool may_open_gate(struct mempool_core *core)
+{
+	unsigned int nr = __atomic_load_n(&core->min_nr, __ATOMIC_RELAXED);
+
+	return nr && !core->max_nr &&
+	       __atomic_load_n(&core->reserve.nr, __ATOMIC_RELAXED) >= nr;
+}
+
 void alloc_note_backend(mempool_t *pool)
 {
 	struct mempool_core *core = pool->kmp_core;
 
 	counters_add(core->slot, ALLOC_BACKEND, 1);
-	if (!__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED))
+	if (!gate_is_closed(pool))
+		return;
+	if (!__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED) &&
+	    !may_open_gate(core))
 		return;
 	core_lock(core);
 	retry_kick(core);
+	core_open_gate(core);
 	core_unlock(core);
 }
 
@@ -79,54 +93,83 @@ static COLD void *note_and_return(mempool_t *pool, void *element)
 }
 
 /* Lock held. */
-static void *take_from_reserve(struct mempool_core *core)
+static inline bool may_take(struct mempool_core *core)
 {
-	if (!waitq_may_take(core, 1))
-		return NULL;
-	core->stats.alloc_reserve++;
-	return reserve_take(&core->reserve);
+	return core->reserve.nr &&
+	       (likely(!core->waitq.head) || waitq_may_take(core, 1));
+}
+
+/* Lock held, and let go. */
+static inline void *take_and_unlock(struct mempool_core *core)
+{
+	struct counter_slot *slot = core->slot;
+	void *element = reserve_take(&core->reserve);
+
+	core_unlock(core);
+	counters_add(slot, ALLOC_RESERVE, 1);
+	return element;
+}
+
+/* Steps 3 and 4: the reserve had nothing.  Called with the lock, which it lets
+ * go. */
+static COLD void *alloc_sleeping(struct mempool_core *core, gfp_t gfp,
+				 uint64_t deadline_ns)
+{
+	uint64_t kicks = core->retry.kicks;
+	void *element = NULL;
+	int err;
+
+	if (!core->fixed) {
+		core_unlock(core);
+		element = core->alloc_fn(gfp | GFP_HINTS,
+					 core->pool->kmp_pool_data);
+		if (element)
+			return note_and_return(core->pool, element);
+		counters_add(core->slot, BACKEND_FAILURES, 1);
+		core_lock(core);
+		if (may_take(core))
+			return take_and_unlock(core);
+	}
+	if (core->shutdown) {
+		core_unlock(core);
+		return fail(ECANCELED);
+	}
+	err = wait_for(core, &element, 1, gfp, deadline_ns, kicks);
+	return err ? fail(-err) : element;
+}
+
+static void *fail_nowait(struct mempool_core *core)
+{
+	core->stats.nowait_failures++;
+	core_unlock(core);
+	return fail(EAGAIN);
 }
 
 /* Steps 2 to 4: the first try has failed. */
-static COLD void *alloc_slow(mempool_t *pool, gfp_t gfp, uint64_t deadline_ns)
+static NOINLINE void *alloc_slow(mempool_t *pool, gfp_t gfp,
+				 uint64_t deadline_ns)
 {
 	struct mempool_core *core = pool->kmp_core;
-	uint64_t kicks;
 	void *element;
-	int err = 0;
+	int err;
 
-	if (core->max_nr) {
+	if (unlikely(core->max_nr)) {
+		counters_prepare_thread();
 		err = cap_alloc(core, &element, 1, gfp, deadline_ns);
 		return err ? fail(-err) : element;
 	}
+	if (!core->fixed)
+		counters_add(core->slot, BACKEND_FAILURES, 1);
+	counters_prepare_thread();
+	/* So that it need not be read under the lock. */
+	if (__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED))
+		deadline_about_now_ns();
 	core_lock(core);
-	core->stats.backend_failures += !core->fixed;
-	element = take_from_reserve(core);
-	if (element)
-		goto unlock;
-	if (!may_sleep(gfp)) {
-		core->stats.nowait_failures++;
-		err = -EAGAIN;
-		goto unlock;
-	}
-	kicks = core->retry.kicks;
-	if (!core->fixed) {
-		core_unlock(core);
-		element = core->alloc_fn(gfp | GFP_HINTS, pool->kmp_pool_data);
-		if (element)
-			return note_and_return(pool, element);
-		core_lock(core);
-		core->stats.backend_failures++;
-		element = take_from_reserve(core);
-		if (element)
-			goto unlock;
-	}
-	err = core->shutdown ? -ECANCELED
-			     : waitq_wait(core, &element, 1, gfp, deadline_ns,
-					  kicks);
-unlock:
-	core_unlock(core);
-	return err ? fail(-err) : element;
+	if (likely(may_take(core)))
+		return take_and_unlock(core);
+	if (may_sleep(gfp))
+		return alloc_sleeping(core, gfp, deadline_ns);
+	return fail_nowait(core);
 }
 
 static inline void *alloc_fast(mempool_t *pool, gfp_t gfp,
@@ -162,7 +205,7 @@ static COLD void *alloc_checked(mempool_t *pool, gfp_t gfp,
 	return element;
 }
 
-static __attribute__((noinline)) void *alloc_any(mempool_t *pool, gfp_t gfp)
+static NOINLINE void *alloc_any(mempool_t *pool, gfp_t gfp)
 {
 	if (unlikely(!pool || (gfp & ~(GFP_KNOWN & ~__GFP_ZERO))))
 		return alloc_checked(pool, gfp, NULL);
@@ -187,19 +230,16 @@ void *mempool_alloc_until(mempool_t *pool, gfp_t gfp_mask,
 void *mempool_alloc_preallocated(mempool_t *pool)
 {
 	struct mempool_core *core;
-	void *element;
 
 	if (!pool)
 		return fail(EINVAL);
 	core = pool->kmp_core;
 	core_lock(core);
-	element = waitq_has_share(core, 1) ? take_from_reserve(core) : NULL;
-	if (!element)
-		core->stats.nowait_failures++;
-	else if (core->max_nr)
+	if (!waitq_may_take_and_claim(core, 1))
+		return fail_nowait(core);
+	if (core->max_nr)
 		core->nr_out++;
-	core_unlock(core);
-	return element ? element : fail(EAGAIN);
+	return take_and_unlock(core);
 }
 
 /* 0, -ENOMEM, or, at max_nr, -EAGAIN. */
@@ -214,9 +254,7 @@ static int take_noreserve(struct mempool_core *core, void **element, gfp_t gfp)
 		alloc_note_backend(core->pool);
 		return 0;
 	}
-	core_lock(core);
-	core->stats.backend_failures++;
-	core_unlock(core);
+	counters_add(core->slot, BACKEND_FAILURES, 1);
 	return -ENOMEM;
 }
 
@@ -269,7 +307,7 @@ static void end_backend_free(struct backend_free *done)
 	counters_add(done->slot, FREE_BACKEND, 1);
 }
 
-static void free_to_backend(struct mempool_core *core, void *element,
+static COLD void free_to_backend(struct mempool_core *core, void *element,
 			    bool kick)
 {
 	CLEANUP(end_backend_free)
@@ -286,44 +324,61 @@ static void free_to_backend(struct mempool_core *core, void *element,
 /* Lock held. */
 static enum waitq_gift take_back(struct mempool_core *core, void *element)
 {
-	enum waitq_gift gift;
-	unsigned int served = 0;
-
-	if (core->max_nr) {
-		/* The share may be all that the first request lacks. */
+	if (core->max_nr)
 		core->nr_out--;
-		served = waitq_serve(core);
-	}
-	gift = waitq_give(core, element);
-	return served && gift == WAITQ_TO_RESERVE ? WAITQ_TO_REQUEST : gift;
+	return waitq_give(core, element);
 }
 
-COLD void core_free(void *element, mempool_t *pool)
+/* Lock held: the reserve wants the element, and nobody is to be told. */
+static inline bool only_reserve_wants(struct mempool_core *core)
 {
-	struct mempool_core *core;
-	struct counter_slot *slot;
-	enum waitq_gift gift = WAITQ_REFUSED;
-	bool kick = false;
+	struct request *head = core->waitq.head;
 
-	if (!element || !pool)
-		return;
-	core = pool->kmp_core;
-	slot = core->slot;
-	if (gate_is_closed(pool)) {
-		core_lock(core);
-		gift = take_back(core, element);
-		/* A request that is about to sleep must learn of what goes to
-		 * the backend: with min_nr 0 no reserve element will come back
-		 * to it (waitq.c section 6), with max_nr it may have given this
-		 * one up (cap.c). */
-		kick = core->min_nr == 0 || core->max_nr;
-		core_unlock(core);
-	}
+	return core->reserve.nr < core->min_nr && !core->max_nr &&
+	       (!head || (head->told && !head->kept &&
+			  core->reserve.nr < head->lack));
+}
+
+/* Called with the lock, which it lets go. */
+static COLD void free_locked(struct mempool_core *core, void *element)
+{
+	struct counter_slot *slot = core->slot;
+	/* A request that is about to sleep must learn of what goes to the
+	 * backend: with min_nr 0 no reserve element will come back to it
+	 * (waitq.c section 6), with max_nr it may have given this one up
+	 * (cap.c). */
+	bool kick = core->min_nr == 0 || core->max_nr;
+	enum waitq_gift gift = take_back(core, element);
+
+	core_unlock(core);
 	if (gift == WAITQ_REFUSED)
 		free_to_backend(core, element, kick);
 	else
 		counters_add(slot, gift == WAITQ_TO_REQUEST ? FREE_WAITER
 							    : FREE_RESERVE, 1);
+}
+
+NOINLINE void core_free(void *element, mempool_t *pool)
+{
+	struct mempool_core *core;
+	struct counter_slot *slot;
+
+	if (!element || !pool)
+		return;
+	core = pool->kmp_core;
+	if (unlikely(!gate_is_closed(pool))) {
+		free_to_backend(core, element, false);
+		return;
+	}
+	core_lock(core);
+	if (unlikely(!only_reserve_wants(core))) {
+		free_locked(core, element);
+		return;
+	}
+	slot = core->slot;
+	reserve_put(&core->reserve, element);
+	core_unlock(core);
+	counters_add(slot, FREE_RESERVE, 1);
 }
 
 static inline void free_counted(void *element, mempool_t *pool, intptr_t cell)
@@ -333,6 +388,12 @@ static inline void free_counted(void *element, mempool_t *pool, intptr_t cell)
 	pool->kmp_free_fn(element, pool->kmp_pool_data);
 }
 
+/* Cold by itself, so that what goes on without a backend need not be. */
+static COLD void free_slow(void *element, mempool_t *pool)
+{
+	core_free(element, pool);
+}
+
 void mempool_free(void *element, mempool_t *pool)
 {
 	intptr_t cell;
@@ -340,10 +401,10 @@ void mempool_free(void *element, mempool_t *pool)
 	/* One test for two NULLs; two real addresses without a common bit go
 	 * the slow way in vain. */
 	if (unlikely(!((uintptr_t)element & (uintptr_t)pool)))
-		return core_free(element, pool);
+		return free_slow(element, pool);
 	cell = gate_and_base(pool);
 	if (unlikely(cell < 0))
-		return core_free(element, pool);
+		return free_slow(element, pool);
 	free_counted(element, pool, cell);
 }
 
@@ -366,7 +427,7 @@ unsigned int mempool_free_bulk(mempool_t *pool, void *const *elems,
 
 		if (!elems[nr])
 			continue;
-		if (!waitq_wants(core, core->reserve.nr + 1))
+		if (!waitq_has_room(core))
 			break;
 		gift = take_back(core, elems[nr]);
 		if (gift == WAITQ_TO_REQUEST)

@@ -43,18 +43,3 @@ void **reserve_move_in(struct reserve *reserve, void **room, unsigned int cap)
 	reserve->cap = cap;
 	return old;
 }
-
-void reserve_put(struct reserve *reserve, void *element)
-{
-	assert(reserve->nr < reserve->cap);
-	reserve->elems[reserve->nr++] = element;
-}
-
-void *reserve_take(struct reserve *reserve)
-{
-	assert(reserve->nr > 0);
-	reserve->nr--;
-	if (reserve->nr < reserve->low)
-		reserve->low = reserve->nr;
-	return reserve->elems[reserve->nr];
-}

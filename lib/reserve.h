@@ -12,9 +12,12 @@
 #ifndef LIB_RESERVE_H
 #define LIB_RESERVE_H
 
+#include <assert.h>
+
 struct reserve {
 	void		**elems;	/* elems[0..nr) are ours */
-	unsigned int	nr;
+	unsigned int	nr;		/* read without the lock by who spins
+					   [S1] */
 	unsigned int	cap;		/* room in elems; at least 1 */
 	unsigned int	low;		/* smallest nr since it was full first */
 };
@@ -33,7 +36,24 @@ void **reserve_make_room(unsigned int cap);
 void **reserve_move_in(struct reserve *reserve, void **room, unsigned int cap);
 
 /* There must be room, or an element. */
-void reserve_put(struct reserve *reserve, void *element);
-void *reserve_take(struct reserve *reserve);
+static inline void reserve_put(struct reserve *reserve, void *element)
+{
+	unsigned int nr = reserve->nr;
+
+	assert(nr < reserve->cap);
+	reserve->elems[nr] = element;
+	__atomic_store_n(&reserve->nr, nr + 1, __ATOMIC_RELAXED);
+}
+
+static inline void *reserve_take(struct reserve *reserve)
+{
+	unsigned int nr = reserve->nr - 1;
+
+	assert(nr < reserve->cap);
+	__atomic_store_n(&reserve->nr, nr, __ATOMIC_RELAXED);
+	if (nr < reserve->low)
+		reserve->low = nr;
+	return reserve->elems[nr];
+}
 
 #endif /* LIB_RESERVE_H */

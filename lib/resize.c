@@ -34,13 +34,14 @@ static int fill(struct mempool_core *core)
 		core_unlock(core);
 		element = core->alloc_fn(GFP_KERNEL,
 					 core->pool->kmp_pool_data);
+		if (!element)
+			counters_add(core->slot, BACKEND_FAILURES, 1);
 		core_lock(core);
 		if (!element) {
-			core->stats.backend_failures++;
 			err = -ENOMEM;
 			break;
 		}
-		if (waitq_give(core, element) == WAITQ_REFUSED)
+		if (waitq_give_first(core, element) == WAITQ_REFUSED)
 			core_return(core, element);
 	}
 	core_unlock(core);
@@ -61,7 +62,7 @@ static int refill(struct mempool_core *core)
 /* Lock held; there is room. */
 static void set_min_nr(struct mempool_core *core, unsigned int min_nr)
 {
-	core->min_nr = min_nr;
+	__atomic_store_n(&core->min_nr, min_nr, __ATOMIC_RELAXED);
 	/* After a growth bulk_nr follows when the reserve is full: until then
 	 * there may not be min_nr elements in the world. */
 	if (min_nr < core->bulk_nr)

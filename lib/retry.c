@@ -104,7 +104,7 @@ static void give_duty(struct mempool_core *core, uint64_t now_ns)
 		return;
 	}
 	holder->must_retry = true;
-	pthread_cond_signal(&holder->cond);
+	waitq_rouse(core, holder);
 }
 
 /* Unless a try is under way: that one will see that kicks has changed, and if
@@ -123,9 +123,9 @@ void retry_kick(struct mempool_core *core)
 
 void retry_owed(struct mempool_core *core)
 {
-	struct request *first = waitq_first(core);
+	struct request *first = core->retry.owed ? waitq_first(core) : NULL;
 
-	if (core->retry.owed && first && waitq_has_share(core, first->lack))
+	if (first && waitq_has_share(core, first->lack))
 		try_now(core);		/* R5 */
 }
 
@@ -142,7 +142,7 @@ static void pass_watch(struct mempool_core *core)
 
 	core->retry.watch = last;
 	if (last)
-		pthread_cond_signal(&last->cond);
+		waitq_rouse(core, last);
 }
 
 uint64_t retry_wake_ns(struct mempool_core *core, struct request *request)
@@ -192,6 +192,7 @@ void retry_run(struct mempool_core *core, struct request *request)
 
 	request->must_retry = false;
 	request->state = REQUEST_TRYING;
+	request->told = false;
 	if (retry->watch == request)
 		pass_watch(core);
 	waitq_serve(core);
@@ -202,6 +203,8 @@ void retry_run(struct mempool_core *core, struct request *request)
 				 core->pool->kmp_pool_data);
 	pthread_setcancelstate(cancel_state, NULL);
 	now_ns = deadline_now_ns();
+	if (!element)
+		counters_add(core->slot, BACKEND_FAILURES, 1);
 	core_lock(core);
 
 	if (retry->holder == request)
@@ -216,9 +219,7 @@ void retry_run(struct mempool_core *core, struct request *request)
 	}
 	if (element)
 		retry->kicks++;
-	else
-		core->stats.backend_failures++;
-	if (element && waitq_give(core, element) == WAITQ_REFUSED)
+	if (element && waitq_give_first(core, element) == WAITQ_REFUSED)
 		core_return(core, element);
 	if (retry->kicks != kicks)
 		try_now(core);

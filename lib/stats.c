@@ -37,6 +37,8 @@ static void collect(struct mempool_core *core, struct mempool_stats *stats)
 		stats->wait_oldest_ns = deadline_now_ns() -
 					core->waitq.head->since_ns;
 	core_unlock(core);
+	stats->backend_failures = counters_sum(core->slot, BACKEND_FAILURES);
+	stats->alloc_reserve = counters_sum(core->slot, ALLOC_RESERVE);
 	stats->alloc_backend = counters_sum(core->slot, ALLOC_BACKEND);
 	stats->free_backend = free_backend;
 	stats->free_reserve = free_reserve;

@@ -7,12 +7,14 @@
  *
  * 1. Purpose
  *
- * A request that found the backend failing and the reserve too short sleeps
+ * A request that found the backend failing and the reserve too short waits
  * here.  Elements that come back go to the requests in the order in which
- * these arrived, single and bulk alike; each is handed to one named request,
- * whose thread alone is woken.  A bulk request gets what it lacks all at once
- * or not at all, so two of them cannot hold what the other needs.  The retry
- * of the backend, which requests do for each other, is in retry.c.
+ * these arrived, single and bulk alike.  A bulk request gets what it lacks all
+ * at once or not at all, so two of them cannot hold what the other needs.
+ *
+ * This file is the queue and the policy: who is served, and who may pass.  How
+ * a thread waits is in wait.c; the retry of the backend, which requests do for
+ * each other, in retry.c.
  *
  * 2. Objects
  *
@@ -21,9 +23,9 @@
  *   reserve   where every element passes through on its way to a request,
  *             and where elements collect for a bulk request.
  *
- * The pool's mutex, "the lock", guards all three.  The gate (section 6) is an
- * atomic; nr is also read without the lock, by who only asks whether to take
- * it.
+ * The pool's mutex, "the lock", guards all three, but for a request's spin
+ * (wait.c).  The gate (section 6) is an atomic; nr is also read without the
+ * lock, by who only asks whether to take it.
  *
  * 3. States of a request, and who moves it.  All moves are made with the lock.
  *
@@ -33,12 +35,13 @@
  *                       | | |                                |
  *           +-----------+ | +------------+         +---------+
  *           |             |              |         |
- *       anybody who   own thread:     waitq_shutdown()
- *       put or left:  its deadline,      |
- *       waitq_serve() or cancelled       |
- *           |             |              |
- *           v             v              v
- *        GRANTED         LEFT        CANCELLED
+ *       waitq_take(),  own thread:     waitq_shutdown()
+ *       or who put     its deadline,     |
+ *       or left:       or cancelled      |
+ *       waitq_serve()  |                 |
+ *           |          |                 |
+ *           v          v                 v
+ *        GRANTED      LEFT           CANCELLED
  *
  * QUEUED and TRYING are linked, the others are not, and there is no way back:
  * a request leaves by exactly one arrow.  That settles "the time-out fired
@@ -54,9 +57,10 @@
  * 4. Invariants (hold whenever the lock is free)
  *
  *   I1  linked  <=>  QUEUED or TRYING.
- *   I2  There is a first request  =>  the reserve holds less than it lacks, or
- *       there is no share of max_nr for it (cap.c).  So nothing lies idle
- *       while somebody could use it, and nobody is woken in vain.
+ *   I2  There is a first request, the reserve holds what it lacks, and there is
+ *       a share of max_nr for it (cap.c)  =>  it was told and has not slept
+ *       since, and it is not kept.  So nothing lies idle while somebody could
+ *       use it but for as long as that one's thread takes to come.
  *   I3  An element is in the reserve, or in one request's slots, or owned by
  *       a caller or the backend; never in two of these places.
  *   I4  There is a QUEUED request, and the pool is not FIXED  =>  some QUEUED
@@ -68,14 +72,42 @@
  *
  * 5. Order
  *
- * Overtaking bound: zero.  While there is a first request no newcomer takes
- * from the reserve; waitq_may_take() is the one place that says so.
+ * A thread that is running, and has the element in its cache, does hundreds of
+ * operations in the time that another takes to wake up.  So newcomers may pass
+ * the first request, but not for long: until it has been first for the
+ * overtaking bound.
+ *
+ *   told   What it lacks lay in the reserve, so it was woken to take that.
+ *          It is told once, and not again before it has slept: others may have
+ *          been faster, but then it is awake, and looks by itself.
+ *   kept   Nobody passes it any more; elements are handed to it, and only then
+ *          is it woken.  It is kept when the bound is found to have passed; at
+ *          once, when its thread was woken in vain and may not spin, when
+ *          somebody fetched an element for it from the backend, or in a pool
+ *          with priority inheritance, whose bound is zero.
+ *
+ * waitq_may_take() and waitq_may_claim() are the only places where a newcomer
+ * passes, and read the clock each time that it matters.  A free reads it when
+ * there is enough for the first request, and hands over if the bound has passed,
+ * or if the reserve has no more room: what lies there for one that was told and
+ * has not come must not keep those behind it waiting (waitq_make_room()).
+ *
+ * Requests are served in order all the same, so one at place n is served after
+ * n bounds at most, and the time that n users keep their elements.  While a
+ * request is linked that could miss its deadline by that ("pressed"), nobody
+ * passes at all.
  *
  * Reserve elements that are out come back, by the gate's promise below, as
  * long as their users free them; a bulk request lacks no more than min_nr was
  * when it was queued, and the reserve keeps up to that many for it even if
- * min_nr shrinks meanwhile (waitq_wants()).  So the first request is served
- * in the end, and after it the next.
+ * min_nr shrinks meanwhile (waitq_wants()).  When it is kept, nobody takes
+ * from what collects for it.  So the first request is served in the end, and
+ * after it the next.
+ *
+ * The bound is a compromise.  One element, 16 threads, 1 us each, two CPUs:
+ * switching costs some 40 us of CPU here, so 100 us lose a tenth of the
+ * throughput with several elements, 400 us a fortieth, and the longest wait is
+ * 16 times the bound.
  *
  * 6. The gate
  *
@@ -83,15 +115,15 @@
  * It looks at the gate, which is open only while no request is linked and the
  * reserve is full.
  *
- *   [G1] core_update_gate() stores it, with the lock; the free loads it,
- *        without.  Both relaxed.
+ *   [G1] core_update_gate() and core_open_gate() store it, with the lock; the
+ *        free loads it, without.  Both relaxed.
  *
  *   Needs     a free of an element that left the reserve sees the gate closed
  *             by that, or a later value.
  *   Holds     the gate was closed before the taker, or the thread that served
- *             it, released the lock; the taker got the element after that;
- *             and the pointer reached whoever frees it by some order of the
- *             caller's.  Coherence does the rest.
+ *             it, released the lock or let a spinner go; the taker got the
+ *             element after that; and the pointer reached whoever frees it by
+ *             some order of the caller's.  Coherence does the rest.
  *   So        a request sleeps only when reserve elements it lacks are out,
  *             and each of their frees takes the lock and finds it.
  *   If stale  a backend element may go to free_fn although a request has just
@@ -99,17 +131,18 @@
  *             way, we lock for nothing.
  *   Breaks    if an element could leave the reserve before the gate closes.
  *
+ * It is closed wherever that is due, but opened only when an element came from
+ * the backend: while the backend is dead, frees fill the reserve, and to open
+ * it then would only cost the line that all calls read.
+ *
  * A pool with min_nr 0 has no reserve elements whose frees would come, so its
  * gate is never open, and whoever gave an element to free_fn kicks (retry.c).
  *
  * 7. Lifetime
  *
- * A request dies when waitq_wait() returns or is unwound, so others touch it
- * only with the lock and while it is linked; granting, which unlinks, ends
- * with the signal, still under the lock.  Each request has a condition
- * variable that no other thread ever waits on.  This is also what avoids
- * glibc bug 25847, a wake-up lost among several waiters of one condition
- * variable (2.25 to 2.40); keep it when that is history, for the order.
+ * A request dies when wait_for() returns or is unwound, so others touch it only
+ * with the lock and while it is linked; unlinking it ends with dismiss(), the
+ * last touch.  wait.c says why that may be signalled later.
  *
  * nr_inside counts the threads that have still to take the lock again; a pool
  * that is destroyed with any is misused.
@@ -121,9 +154,9 @@
  *
  * 9. How it is checked
  *
- * tests/model/wait.pml is sections 3 to 6, retry.c and cap.c in Promela, over
- * all interleavings of three threads; lib/invariant.c checks section 4 at run
- * time (--enable-debug).  A change here is made there first.
+ * tests/model/wait.pml is sections 3 to 6, wait.c, retry.c and cap.c in
+ * Promela, over all interleavings of three threads; lib/invariant.c checks
+ * section 4 at run time (--enable-debug).  A change here is made there first.
  *
  * 10. What this file does not do
  *
@@ -134,11 +167,11 @@
 
 #include "waitq.h"
 
-#include <assert.h>
-#include <errno.h>
+#include <sched.h>
 
 #include "core.h"
 #include "deadline.h"
+#include "spin.h"
 
 /* ---- the list ---------------------------------------------------------- */
 
@@ -164,6 +197,23 @@ static void link_request(struct mempool_core *core, struct request *request)
 		core->stats.waiters_max = q->nr;
 }
 
+static void record_wait(struct mempool_core *core, struct request *request)
+{
+	uint64_t now_ns = deadline_now_ns();
+	uint64_t ns = now_ns - request->since_ns;
+	uint64_t us = ns / NSEC_PER_USEC;
+	int bucket = us ? 64 - __builtin_clzll(us) : 0;
+
+	if (bucket >= MEMPOOL_WAIT_BUCKETS)
+		bucket = MEMPOOL_WAIT_BUCKETS - 1;
+	core->stats.wait_hist[bucket]++;
+	core->stats.wait_total_ns += ns;
+	if (ns > core->stats.wait_max_ns)
+		core->stats.wait_max_ns = ns;
+	if (request->first_ns)
+		spin_learn(&core->waitq.recent_ns, now_ns - request->first_ns);
+}
+
 static void unlink_request(struct mempool_core *core, struct request *request,
 			   enum request_state state)
 {
@@ -178,6 +228,7 @@ static void unlink_request(struct mempool_core *core, struct request *request,
 	else
 		q->tail = request->prev;
 	set_nr(q, q->nr - 1);
+	q->nr_pressed -= request->pressed;
 	request->state = state;
 	retry_left(core, request);
 }
@@ -212,24 +263,120 @@ bool waitq_wants(struct mempool_core *core, unsigned int nr)
 	return false;
 }
 
-/* ---- serving ----------------------------------------------------------- */
+/* ---- telling a thread -------------------------------------------------- */
+
+/* [S2] with spin_until(): false when it does not spin. */
+static bool stop_spinning(struct mempool_core *core, struct request *request,
+			  enum spin why)
+{
+	uint32_t seen = SPIN_SPINNING;
+
+	core->waitq.giver_cpu = sched_getcpu();
+	return __atomic_compare_exchange_n(&request->spin, &seen, why, false,
+					   __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+void waitq_signal_now(struct mempool_core *core)
+{
+	pthread_cond_t *cond = core->waitq.signal;
+
+	core->waitq.signal = NULL;
+	if (cond)
+		pthread_cond_signal(cond);
+}
+
+/* Leaves the signal to core_unlock(), if it may come late; not two of them. */
+static void signal_soon(struct mempool_core *core, struct request *request)
+{
+	waitq_signal_now(core);
+	core->waitq.signal = request->cond;
+	/* Where priorities are inherited, from who waits for the lock: not to
+	 * be preempted between the two. */
+	if (request->cond_dies || core->prio_inherit)
+		waitq_signal_now(core);
+}
+
+void waitq_rouse(struct mempool_core *core, struct request *request)
+{
+	if (!stop_spinning(core, request, SPIN_ROUSED))
+		signal_soon(core, request);
+}
+
+/* The request was granted.  This is the last touch: a spinner is gone with it,
+ * and does not come to the lock again. */
+static void dismiss(struct mempool_core *core, struct request *request)
+{
+	if (stop_spinning(core, request, SPIN_SERVED))
+		core->waitq.nr_inside--;
+	else
+		signal_soon(core, request);
+}
+
+/* ---- the policy -------------------------------------------------------- */
 
 bool waitq_has_share(struct mempool_core *core, unsigned int nr)
 {
-	return !core->max_nr || core->nr_out + (long)nr <= (long)core->max_nr;
+	return !core->max_nr || core->nr_out + nr <= core->max_nr;
 }
 
-bool waitq_may_claim(struct mempool_core *core, unsigned int nr)
+static void become_first(struct mempool_core *core, struct request *first,
+			 uint64_t now_ns)
 {
-	return waitq_has_share(core, nr) && !waitq_first(core);
+	first->first_ns = now_ns;
+	first->kept = !core->waitq.bound_ns;
+}
+
+/* Whether what is free is by now the first request's. */
+static bool is_kept(struct mempool_core *core, struct request *first)
+{
+	struct waitq *q = &core->waitq;
+
+	if (!first->kept)
+		first->kept = q->nr_pressed ||
+			      deadline_about_now_ns() >=
+			      first->first_ns + q->bound_ns;
+	return first->kept;
+}
+
+/* Whether a newcomer may pass those who wait.  Who is kept is served first:
+ * what lies there may have been put there before. */
+static bool may_pass(struct mempool_core *core)
+{
+	struct request *first;
+
+	while ((first = waitq_first(core)) && is_kept(core, first))
+		if (!waitq_serve(core))
+			return false;
+	return true;
 }
 
 bool waitq_may_take(struct mempool_core *core, unsigned int nr)
 {
-	return core->reserve.nr >= nr && !waitq_first(core);
+	return core->reserve.nr >= nr && may_pass(core) &&
+	       core->reserve.nr >= nr;
 }
 
-static void grant(struct mempool_core *core, struct request *request)
+bool waitq_may_claim(struct mempool_core *core, unsigned int nr)
+{
+	return waitq_has_share(core, nr) && may_pass(core) &&
+	       waitq_has_share(core, nr);
+}
+
+bool waitq_may_take_and_claim(struct mempool_core *core, unsigned int nr)
+{
+	return core->reserve.nr >= nr && waitq_may_claim(core, nr) &&
+	       core->reserve.nr >= nr;
+}
+
+/* ---- serving ----------------------------------------------------------- */
+
+static bool can_serve(struct mempool_core *core, struct request *request)
+{
+	return core->reserve.nr >= request->lack &&
+	       waitq_has_share(core, request->lack);
+}
+
+static void fill(struct mempool_core *core, struct request *request)
 {
 	struct request *ahead;
 	unsigned int i;
@@ -241,31 +388,112 @@ static void grant(struct mempool_core *core, struct request *request)
 	core->stats.alloc_handoff += request->lack;
 	if (core->max_nr)
 		core->nr_out += request->lack;
+	record_wait(core, request);
 	unlink_request(core, request, REQUEST_GRANTED);
-	pthread_cond_signal(&request->cond);
+}
+
+/* False if it has been told. */
+static bool tell(struct mempool_core *core, struct request *first)
+{
+	if (first->told)
+		return false;
+	first->told = true;
+	waitq_rouse(core, first);
+	return true;
 }
 
 unsigned int waitq_serve(struct mempool_core *core)
 {
 	struct request *first;
-	unsigned int served = 0;
+	unsigned int nr = 0;
 
-	while ((first = waitq_first(core)) &&
-	       core->reserve.nr >= first->lack &&
-	       waitq_has_share(core, first->lack)) {
-		grant(core, first);
-		served++;
+	while ((first = waitq_first(core))) {
+		if (!first->first_ns)
+			become_first(core, first, deadline_now_ns());
+		if (!can_serve(core, first))
+			break;
+		if (!is_kept(core, first)) {
+			nr += tell(core, first);
+			break;
+		}
+		fill(core, first);
+		dismiss(core, first);
+		nr++;
 	}
 	retry_owed(core);
-	return served;
+	return nr;
+}
+
+bool waitq_take(struct mempool_core *core, struct request *request)
+{
+	if (request != waitq_first(core) || !can_serve(core, request))
+		return false;
+	fill(core, request);
+	waitq_serve(core);
+	return true;
+}
+
+bool waitq_make_room(struct mempool_core *core)
+{
+	struct request *first = waitq_first(core);
+
+	if (!first || !can_serve(core, first))
+		return false;
+	first->kept = true;
+	return waitq_serve(core) > 0;
+}
+
+bool waitq_has_room(struct mempool_core *core)
+{
+	while (!waitq_wants(core, core->reserve.nr + 1))
+		if (!waitq_make_room(core))
+			return false;
+	return true;
 }
 
 enum waitq_gift waitq_give(struct mempool_core *core, void *element)
 {
-	if (!waitq_wants(core, core->reserve.nr + 1))
+	if (!waitq_has_room(core))
 		return WAITQ_REFUSED;
 	reserve_put(&core->reserve, element);
 	return waitq_serve(core) ? WAITQ_TO_REQUEST : WAITQ_TO_RESERVE;
+}
+
+enum waitq_gift waitq_give_first(struct mempool_core *core, void *element)
+{
+	struct request *first = waitq_first(core);
+
+	if (first)
+		first->kept = true;
+	return waitq_give(core, element);
+}
+
+/* ---- joining and leaving ----------------------------------------------- */
+
+/* Whether a deadline could be missed for others being let past those who wait:
+ * twice the time that they may take at most. */
+static bool is_pressed(struct mempool_core *core, struct request *request,
+		       uint64_t deadline_ns)
+{
+	return deadline_ns - request->since_ns <
+	       2 * (core->waitq.nr + 1ull) * core->waitq.bound_ns;
+}
+
+void waitq_join(struct mempool_core *core, struct request *request,
+		uint64_t deadline_ns)
+{
+	request->pressed = is_pressed(core, request, deadline_ns);
+	core->waitq.nr_pressed += request->pressed;
+	link_request(core, request);
+	if (waitq_first(core) == request)
+		become_first(core, request, request->since_ns);
+}
+
+void waitq_leave(struct mempool_core *core, struct request *request)
+{
+	record_wait(core, request);
+	unlink_request(core, request, REQUEST_LEFT);
+	waitq_serve(core);
 }
 
 void waitq_shutdown(struct mempool_core *core)
@@ -273,8 +501,12 @@ void waitq_shutdown(struct mempool_core *core)
 	struct request *request;
 
 	while ((request = core->waitq.head)) {
+		record_wait(core, request);
 		unlink_request(core, request, REQUEST_CANCELLED);
-		pthread_cond_signal(&request->cond);
+		core->stats.cancellations++;
+		/* To the lock, spinners too: it may have to trim, and a pool
+		 * that is destroyed too early is to be found out. */
+		waitq_rouse(core, request);
 	}
 }
 
@@ -291,152 +523,4 @@ void waitq_child(struct mempool_core *core)
 			unlink_request(core, request, REQUEST_LEFT);
 	}
 	core->waitq.nr_inside = core->waitq.nr;
-}
-
-/* ---- waiting ----------------------------------------------------------- */
-
-static void init_cond(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	/* None of these can fail on Linux. */
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
-static void record_wait(struct mempool_core *core, struct request *request)
-{
-	uint64_t ns = deadline_now_ns() - request->since_ns;
-	uint64_t us = ns / NSEC_PER_USEC;
-	int bucket = us ? 64 - __builtin_clzll(us) : 0;
-
-	if (bucket >= MEMPOOL_WAIT_BUCKETS)
-		bucket = MEMPOOL_WAIT_BUCKETS - 1;
-	core->stats.wait_hist[bucket]++;
-	core->stats.wait_total_ns += ns;
-	if (ns > core->stats.wait_max_ns)
-		core->stats.wait_max_ns = ns;
-}
-
-static void leave(struct mempool_core *core, struct request *request)
-{
-	unlink_request(core, request, REQUEST_LEFT);
-	waitq_serve(core);
-}
-
-/* What every way out of waitq_wait() ends with. */
-static void end_wait(struct mempool_core *core, struct request *request)
-{
-	record_wait(core, request);
-	core_trim(core);
-	pthread_cond_destroy(&request->cond);
-	/* waitq_child() does not count a thread that forked in core_trim(). */
-	if (core->waitq.nr_inside)
-		core->waitq.nr_inside--;
-}
-
-struct wait {
-	struct mempool_core	*core;
-	struct request		request;
-};
-
-/* pthread_cancel() found the request asleep; the lock is held again. */
-static void cancelled(void *arg)
-{
-	struct wait *wait = arg;
-	struct mempool_core *core = wait->core;
-	struct request *request = &wait->request;
-	bool granted = request->state == REQUEST_GRANTED;
-	unsigned int i;
-
-	if (request->state == REQUEST_QUEUED)
-		leave(core, request);
-	core->stats.cancellations++;
-	end_wait(core, request);
-	core_unlock(core);
-	if (granted)
-		for (i = 0; i < request->lack; i++)
-			core_free(request->slots[i], core->pool);
-}
-
-static void sleep_until(struct mempool_core *core, struct request *request,
-			uint64_t ns)
-{
-	struct timespec ts;
-
-	core_update_gate(core);
-	invariant_check(core);
-	if (ns == DEADLINE_NEVER) {
-		pthread_cond_wait(&request->cond, &core->lock);
-	} else {
-		ts = deadline_to_timespec(ns);
-		pthread_cond_timedwait(&request->cond, &core->lock, &ts);
-	}
-}
-
-/* Until the request is unlinked.  Returns what waitq_wait() does. */
-static int wait_until_unlinked(struct mempool_core *core,
-			       struct request *request, uint64_t deadline_ns)
-{
-	while (request->state == REQUEST_QUEUED) {
-		uint64_t now_ns = deadline_now_ns();
-		uint64_t wake_ns = retry_wake_ns(core, request);
-
-		if (now_ns >= deadline_ns) {
-			leave(core, request);
-			core->stats.timeouts++;
-			return -ETIMEDOUT;
-		}
-		if (request->must_retry)
-			retry_run(core, request);
-		else if (now_ns >= wake_ns)
-			retry_due(core, now_ns);
-		else
-			sleep_until(core, request, wake_ns < deadline_ns ?
-						   wake_ns : deadline_ns);
-	}
-	if (request->state == REQUEST_GRANTED)
-		return 0;
-	core->stats.cancellations++;
-	return -ECANCELED;
-}
-
-int waitq_wait(struct mempool_core *core, void **slots, unsigned int lack,
-	       gfp_t gfp, uint64_t deadline_ns, uint64_t kicks)
-{
-	struct wait wait = {
-		.core = core,
-		.request = {
-			.state = REQUEST_QUEUED,
-			.slots = slots,
-			.lack = lack,
-			.gfp = gfp,
-			.since_ns = deadline_now_ns(),
-			.thread = pthread_self(),
-		},
-	};
-	struct request *request = &wait.request;
-	int err;
-
-	assert(lack > 0 && lack <= core->reserve.cap);
-	if (core->max_waiters && core->waitq.nr >= core->max_waiters)
-		return -EBUSY;
-	/* Not queued for nothing: the newest request becomes the watch, which
-	 * would have to be handed back, with a signal. */
-	if (request->since_ns >= deadline_ns) {
-		core->stats.timeouts++;
-		return -ETIMEDOUT;
-	}
-	init_cond(&request->cond);
-	core->stats.waits++;
-	core->waitq.nr_inside++;
-	link_request(core, request);
-	retry_joined(core, request, kicks);
-	pthread_cleanup_push(cancelled, &wait);
-	err = wait_until_unlinked(core, request, deadline_ns);
-	pthread_cleanup_pop(0);
-	end_wait(core, request);
-	return err;
 }

@@ -169,6 +169,7 @@ START_TEST(a_share_is_kept_for_the_first_from_newcomers)
 	make_pool(2, MAX_NR, 0);
 	take(0, MAX_NR);
 	queue(&s, 2, 1);
+	pause_ms(2);		/* beyond the overtaking bound */
 	give(0);
 	/* One share is free, one is not enough for the first. */
 	errno = 0;
@@ -464,6 +465,7 @@ START_TEST(who_comes_to_a_queue_at_max_nr_sets_off_one_try)
 	backend_give(&b, 0);
 	mempool_kick(pool);
 	queue(&s[0], 0, 1);
+	pause_ms(2);		/* beyond the overtaking bound */
 	queue(&s[1], 0, 2);
 	pause_ms(20);
 	mempool_shutdown(pool);

@@ -31,7 +31,8 @@
 #define LACK_MOST	3		/* elements of one request */
 #define TOGETHER	4		/* elements freed at once */
 
-enum kind { FIXED, FAILING, CAPPED, NR_KINDS };
+/* In a pool with priority inheritance nobody overtakes at all. */
+enum kind { FIXED, FAILING, CAPPED, NR_KINDS, STRICT = 4 };
 
 struct element {
 	unsigned int	ticket;
@@ -56,8 +57,9 @@ static bool leaves(unsigned int request)
 }
 
 /* A pool for as many elements as the requests want; all of them are out. */
-static void make_pool(enum kind kind)
+static void make_pool(int flags)
 {
+	enum kind kind = (enum kind)(flags & ~STRICT);
 	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
 	unsigned int i;
 
@@ -67,6 +69,8 @@ static void make_pool(enum kind kind)
 		nr_elements += lack_of(i);
 	attr.retry_ms = HOUR_MS;
 	attr.flags = kind == FIXED ? MEMPOOL_FIXED : 0;
+	if (flags & STRICT)
+		attr.flags |= MEMPOOL_PRIO_INHERIT;
 	attr.max_nr = kind == CAPPED ? nr_elements : 0;
 	backend_init(&b, 64);
 	pool = mempool_create_attr((int)nr_elements, backend_alloc,
@@ -98,8 +102,26 @@ static bool all_arrive(void)
 	return true;
 }
 
-/* Gives all back, @together at once, each from a thread of its own. */
-static void free_all(unsigned int together)
+/* How many requests are left when so many elements were given back. */
+static unsigned int nr_left_after(unsigned int nr_freed, bool some_left)
+{
+	unsigned int i, nr_left = 0, lacked = 0;
+
+	for (i = 0; i < nr_requests; i++) {
+		if (some_left && leaves(i))
+			continue;
+		lacked += lack_of(i);
+		nr_left += lacked > nr_freed;
+	}
+	return nr_left;
+}
+
+/*
+ * Gives all back, @together at once, each from a thread of its own; the next
+ * when those before have been taken: a request may find more than one element
+ * in the reserve, and take the last.  False when one is not taken.
+ */
+static bool free_all(unsigned int together, bool some_left)
 {
 	struct freer freers[TOGETHER];
 	unsigned int first, i, nr;
@@ -112,7 +134,11 @@ static void free_all(unsigned int together)
 			freer_start(&freers[i], pool, elements[first + i]);
 		for (i = 0; i < nr; i++)
 			freer_join(&freers[i]);
+		if (!wait_for_waiters(pool, nr_left_after(first + nr,
+							  some_left)))
+			return false;
 	}
+	return true;
 }
 
 static int compare_tickets(const void *left, const void *right)
@@ -171,19 +197,21 @@ static void end(bool some_left)
 
 START_TEST(requests_are_served_in_the_order_they_came)
 {
-	make_pool((enum kind)_i);
+	make_pool(_i);
 	ck_assert(all_arrive());
-	free_all(1);
+	ck_assert(free_all(1, false));
 	ck_assert_uint_eq(nr_out_of_order(1, false), 0);
 	end(false);
 }
 END_TEST
 
+/* Strict: elsewhere a request that is told may find several elements, and which
+ * it takes says nothing. */
 START_TEST(frees_at_the_same_moment_keep_the_order)
 {
-	make_pool((enum kind)_i);
+	make_pool(_i | STRICT);
 	ck_assert(all_arrive());
-	free_all(TOGETHER);
+	ck_assert(free_all(TOGETHER, false));
 	ck_assert_uint_eq(nr_out_of_order(TOGETHER, false), 0);
 	end(false);
 }
@@ -212,18 +240,20 @@ static void *come_new(void *unused)
 	return NULL;
 }
 
-START_TEST(no_newcomer_overtakes)
+START_TEST(no_newcomer_overtakes_where_the_bound_is_zero)
 {
 	pthread_t newcomer;
+	bool all_taken;
 
-	make_pool((enum kind)_i);
+	make_pool(_i | STRICT);
 	ck_assert(all_arrive());
 	nr_tries = nr_taken = 0;
 	atomic_store(&stop, false);
 	pthread_create(&newcomer, NULL, come_new, NULL);
-	free_all(1);
+	all_taken = free_all(1, false);
 	atomic_store(&stop, true);
 	pthread_join(newcomer, NULL);
+	ck_assert(all_taken);
 	ck_assert_uint_gt(nr_tries, 0);
 	ck_assert_uint_eq(nr_taken, 0);
 	ck_assert_uint_eq(nr_out_of_order(1, false), 0);
@@ -235,13 +265,13 @@ START_TEST(those_who_leave_take_only_their_own_place)
 {
 	unsigned int i, nr_left = 0;
 
-	make_pool((enum kind)_i);
+	make_pool(_i);
 	ck_assert(all_arrive());
 	for (i = 0; i < nr_requests; i++)
 		if (leaves(i))
 			nr_left += sleeper_cancel(&requests[i]);
 	ck_assert_uint_eq(nr_left, nr_requests / 4);
-	free_all(1);
+	ck_assert(free_all(1, true));
 	ck_assert_uint_eq(nr_out_of_order(1, true), 0);
 	end(true);
 }
@@ -272,6 +302,7 @@ static void *signal_requests(void *unused)
 START_TEST(signals_do_not_change_the_order)
 {
 	pthread_t signaller;
+	bool all_taken;
 
 	make_pool(FIXED);
 	catch_signals(count_signal);
@@ -280,9 +311,10 @@ START_TEST(signals_do_not_change_the_order)
 	pthread_create(&signaller, NULL, signal_requests, NULL);
 	while (atomic_load(&nr_signals) < 1000)
 		pause_ms(1);
-	free_all(1);
+	all_taken = free_all(1, false);
 	atomic_store(&stop, true);
 	pthread_join(signaller, NULL);
+	ck_assert(all_taken);
 	ck_assert_uint_eq(nr_out_of_order(1, false), 0);
 	end(false);
 }
@@ -298,7 +330,8 @@ START_TEST(stopping_the_process_does_not_change_the_order)
 		make_pool(FIXED);
 		if (!all_arrive())
 			_exit(2);
-		free_all(1);
+		if (!free_all(1, false))
+			_exit(3);
 		_exit(nr_out_of_order(1, false) != 0);
 	}
 	ck_assert(stop_and_go(child, &nr_stops));
@@ -316,7 +349,8 @@ static Suite *suite(void)
 			    0, NR_KINDS);
 	tcase_add_loop_test(tc, frees_at_the_same_moment_keep_the_order,
 			    0, NR_KINDS);
-	tcase_add_loop_test(tc, no_newcomer_overtakes, 0, NR_KINDS);
+	tcase_add_loop_test(tc, no_newcomer_overtakes_where_the_bound_is_zero,
+			    0, NR_KINDS);
 	tcase_add_loop_test(tc, those_who_leave_take_only_their_own_place,
 			    0, NR_KINDS);
 	tcase_add_test(tc, signals_do_not_change_the_order);

@@ -30,6 +30,8 @@
 #include "testlib.h"
 
 static bool refuse_mmap;
+static struct mempool_core *watched;	/* its lock is not to be held then */
+static bool asked_under_lock;
 
 void *__real_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		  off_t offset);
@@ -39,6 +41,10 @@ void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd,
 void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		  off_t offset)
 {
+	if (watched && pthread_mutex_trylock(&watched->lock))
+		asked_under_lock = true;
+	else if (watched)
+		pthread_mutex_unlock(&watched->lock);
 	if (refuse_mmap) {
 		errno = ENOMEM;
 		return MAP_FAILED;
@@ -129,6 +135,12 @@ START_TEST(gate_is_open_while_the_reserve_is_full_and_nobody_waits)
 }
 END_TEST
 
+/* A success of the backend opens it. */
+static void one_pair(void)
+{
+	mempool_free(mempool_alloc(pool, GFP_KERNEL), pool);
+}
+
 START_TEST(gate_closes_before_a_reserve_element_is_out_and_opens_again)
 {
 	void *element = mempool_alloc_preallocated(pool);
@@ -136,8 +148,31 @@ START_TEST(gate_closes_before_a_reserve_element_is_out_and_opens_again)
 	ck_assert_ptr_nonnull(element);
 	ck_assert(!gate_open());
 	mempool_free(element, pool);
-	ck_assert(gate_open());
 	ck_assert_uint_eq(stats_of(pool).free_reserve, 1);
+	one_pair();
+	ck_assert(gate_open());
+}
+END_TEST
+
+START_TEST(gate_stays_closed_while_the_backend_gives_nothing)
+{
+	void *element = mempool_alloc_preallocated(pool);
+
+	/* Not opened with every other free: its line is everybody's. */
+	mempool_free(element, pool);
+	ck_assert(!gate_open());
+}
+END_TEST
+
+START_TEST(gate_stays_closed_while_the_reserve_is_short)
+{
+	void *element = mempool_alloc_preallocated(pool);
+	void *other = mempool_alloc(pool, GFP_KERNEL);
+
+	ck_assert(!gate_open());
+	mempool_free(other, pool);
+	ck_assert_uint_eq(stats_of(pool).curr_nr, 2);
+	mempool_free(element, pool);
 }
 END_TEST
 
@@ -146,11 +181,12 @@ START_TEST(gate_follows_a_resize)
 	void *element = mempool_alloc_preallocated(pool);
 
 	ck_assert_int_eq(mempool_resize(pool, 1), 0);
+	one_pair();
 	ck_assert(gate_open());
 	ck_assert_int_eq(mempool_resize(pool, 0), 0);
 	ck_assert(!gate_open());
 	mempool_free(element, pool);
-	ck_assert_uint_eq(stats_of(pool).free_backend, 1);
+	ck_assert_uint_eq(stats_of(pool).free_backend, 2);
 }
 END_TEST
 
@@ -247,6 +283,31 @@ START_TEST(a_thread_gets_a_block_at_its_first_use)
 	run_pairs(&pairs);
 	ck_assert_int_lt(pairs.base_before, 0);
 	ck_assert_int_ge(pairs.base_after, 0);
+}
+END_TEST
+
+START_TEST(nobody_asks_for_memory_with_the_lock_held)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	struct sleeper s;
+	void *element;
+	mempool_t *p;
+
+	/* A thread that waits before it has counted anything. */
+	attr.flags = MEMPOOL_FIXED;
+	p = mempool_create_attr(2, mempool_kmalloc, mempool_kfree, (void *)64,
+				&attr);
+	element = mempool_alloc_preallocated(p);
+	asked_under_lock = false;
+	watched = p->kmp_core;
+	sleeper_start(&s, p, 2);
+	ck_assert(wait_for_waiters(p, 1));
+	mempool_free(element, p);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	watched = NULL;
+	ck_assert(!asked_under_lock);
+	sleeper_free(&s);
+	mempool_destroy(p);
 }
 END_TEST
 
@@ -650,6 +711,9 @@ static Suite *whitebox(void)
 		gate_is_open_while_the_reserve_is_full_and_nobody_waits);
 	tcase_add_test(layout,
 		gate_closes_before_a_reserve_element_is_out_and_opens_again);
+	tcase_add_test(layout,
+		gate_stays_closed_while_the_backend_gives_nothing);
+	tcase_add_test(layout, gate_stays_closed_while_the_reserve_is_short);
 	tcase_add_test(layout, gate_follows_a_resize);
 	tcase_add_test(layout, a_backend_is_retried_every_100_ms_unless_told);
 	tcase_add_test(layout, an_unknown_backend_has_no_known_size);
@@ -663,6 +727,7 @@ static Suite *whitebox(void)
 	tcase_add_checked_fixture(counters, make_pool, end_pool);
 	tcase_set_timeout(counters, 60);
 	tcase_add_test(counters, a_thread_gets_a_block_at_its_first_use);
+	tcase_add_test(counters, nobody_asks_for_memory_with_the_lock_held);
 	tcase_add_test(counters,
 		an_ended_threads_block_goes_to_the_next_with_its_counts);
 	tcase_add_test(counters, a_thread_refused_a_block_counts_all_the_same);

@@ -21,8 +21,9 @@
 #define RUN_TIMEOUT	60
 /* Runs of one scenario in one mode: more mean that a point comes for ever. */
 #define MOST_RUNS	1000
-/* Threads of a scenario that count at once: main and one more. */
-#define MOST_THREADS	2
+/* Threads of a scenario that count or wait at once: main, one more, and one that
+ * sleeps. */
+#define MOST_THREADS	3
 
 enum mode { NEVER, ONCE, FROM_THEN_ON };
 static const char *const mode_names[] = { "not", "once", "from then on" };

@@ -92,6 +92,7 @@ unit_tests = \
 	tests/check_fork \
 	tests/check_mempool \
 	tests/check_order \
+	tests/check_policy \
 	tests/check_registry \
 	tests/check_resize \
 	tests/check_retry \
@@ -119,6 +120,9 @@ tests_check_mempool_CFLAGS = $(unit_cflags)
 tests_check_mempool_LDADD = $(unit_libs)
 tests_check_order_CFLAGS = $(unit_cflags)
 tests_check_order_LDADD = $(unit_libs)
+tests_check_policy_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_check_policy_CFLAGS = $(unit_cflags)
+tests_check_policy_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_registry_CFLAGS = $(unit_cflags)
 tests_check_registry_LDADD = $(unit_libs)
 tests_check_resize_CFLAGS = $(unit_cflags)
@@ -215,8 +219,10 @@ tests_explore_explore_SOURCES = \
 	lib/reserve.c \
 	lib/resize.c \
 	lib/retry.c \
+	lib/spin.c \
 	lib/stats.c \
 	lib/version.c \
+	lib/wait.c \
 	lib/waitq.c \
 	tests/explore/atomics.h \
 	tests/explore/explore.h \
@@ -227,11 +233,14 @@ tests_explore_explore_SOURCES = \
 	tests/explore/scenarios_cap.c \
 	tests/explore/scenarios_fork.c \
 	tests/explore/scenarios_life.c \
+	tests/explore/scenarios_pass.c \
 	tests/explore/scenarios_registry.c \
 	tests/explore/scenarios_retry.c \
+	tests/explore/scenarios_spin.c \
 	tests/explore/scenarios_wait.c \
 	tests/explore/sched.c \
 	tests/explore/search.c \
+	tests/explore/spins.c \
 	tests/explore/world.c \
 	tests/explore/world.h \
 	tests/explore/wrap.c
@@ -243,6 +252,8 @@ tests_explore_explore_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=abort \
 	-Wl,--wrap=clock_gettime \
 	-Wl,--wrap=clock_nanosleep \
+	-Wl,--wrap=counters_own_cond \
+	-Wl,--wrap=deadline_about_now_ns \
 	-Wl,--wrap=pthread_atfork \
 	-Wl,--wrap=pthread_cond_broadcast \
 	-Wl,--wrap=pthread_cond_destroy \
@@ -253,8 +264,19 @@ tests_explore_explore_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pthread_mutex_destroy \
 	-Wl,--wrap=pthread_mutex_init \
 	-Wl,--wrap=pthread_mutex_lock \
+	-Wl,--wrap=pthread_mutex_trylock \
 	-Wl,--wrap=pthread_mutex_unlock \
 	-Wl,--wrap=pthread_self \
-	-Wl,--wrap=pthread_setcancelstate
+	-Wl,--wrap=pthread_setcancelstate \
+	-Wl,--wrap=retry_left \
+	-Wl,--wrap=sched_getaffinity \
+	-Wl,--wrap=sched_getcpu \
+	-Wl,--wrap=spin_begin \
+	-Wl,--wrap=spin_until \
+	-Wl,--wrap=wait_for \
+	-Wl,--wrap=waitq_join \
+	-Wl,--wrap=waitq_may_claim \
+	-Wl,--wrap=waitq_may_take \
+	-Wl,--wrap=waitq_may_take_and_claim
 tests_explore_explore_LDADD =
 EXTRA_DIST += tests/explore/bugs.list tests/explore/bugs.sh

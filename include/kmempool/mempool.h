@@ -170,7 +170,8 @@ struct mempool_stats {
 	uint64_t wait_oldest_ns;	/* age of the oldest queued request */
 	uint64_t timeouts;		/* requests ended by their deadline, */
 	uint64_t cancellations;		/* by pthread_cancel() or shutdown */
-	uint64_t free_waiter;		/* elements that served a request, */
+	uint64_t free_waiter;		/* elements that served a request, or
+					   for which one was woken, */
 	uint64_t free_reserve;		/* stayed in the reserve, be it for a
 					   bulk request that lacks more, */
 	uint64_t free_backend;		/* went to free_fn */
@@ -306,8 +307,10 @@ bool mempool_is_saturated(mempool_t *pool) KMEMPOOL_SYM(is_saturated);
  * Tries, in this order: the backend, with a mask that asks it not to wait;
  * the reserve; then, if the caller may sleep, the backend with the caller's
  * mask and the reserve once more; then it joins the sleepers, who are served
- * in order of arrival.  A sleeping request is given the next element freed,
- * and tries the backend again every retry_ms.
+ * in order of arrival.  A sleeping request is woken for the next element freed,
+ * and tries the backend again every retry_ms.  A caller that finds an element
+ * in the reserve may take it past those who sleep only while the first of them
+ * has been first for less than 400 us.
  *
  * Never take one element while holding another of the same pool: two threads
  * that do so can wait for each other for ever.  Use mempool_alloc_bulk().

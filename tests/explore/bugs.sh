@@ -41,7 +41,7 @@ compile()
 	$cc $flags -I"$top/lib" -include "$here/atomics.h" -c "$from" -o "$to"
 }
 
-mkdir "$dir/lib" "$dir/good" "$dir/tests"
+mkdir "$dir/good" "$dir/tests"
 for c in "$top"/lib/*.c; do
 	compile "$c" "$dir/good/$(basename "$c" .c).o" || exit 1
 done
@@ -54,24 +54,31 @@ $cc -pthread $wraps "$dir"/good/*.o "$dir"/tests/*.o -o "$dir/explore" ||
 # plant NAME FILE SCENARIO SCRIPT: 0 if it was found
 plant()
 {
-	local name=$1 file=$2 scenario=$3 script=$4 object=$dir/bad.o log=$dir/log
-	local objects
+	local name=$1 file=$2 scenario=$3 script=$4 log=$dir/log c
 
 	"$dir/explore" --most=$most "$scenario" >"$log" 2>&1 || {
 		echo "$name: $scenario fails without the bug"
 		return 1
 	}
+	rm -rf "$dir/lib" "$dir/bad"
+	mkdir "$dir/lib" "$dir/bad"
+	# What a header says is compiled into all of them.
+	case $file in
+	*.h)	cp "$top"/lib/*.[ch] "$dir/lib"
+	esac
 	sed -E "$script" "$top/lib/$file" >"$dir/lib/$file"
 	! cmp -s "$top/lib/$file" "$dir/lib/$file" || {
 		echo "$name: the sed script no longer applies to lib/$file"
 		return 1
 	}
-	compile "$dir/lib/$file" "$object" || {
-		echo "$name: does not compile"
-		return 1
-	}
-	objects=$(ls "$dir"/good/*.o | grep -v "/${file%.c}\.o\$")
-	$cc -pthread $wraps $objects "$object" "$dir"/tests/*.o \
+	cp "$dir"/good/*.o "$dir/bad"
+	for c in "$dir"/lib/*.c; do
+		compile "$c" "$dir/bad/$(basename "$c" .c).o" || {
+			echo "$name: does not compile"
+			return 1
+		}
+	done
+	$cc -pthread $wraps "$dir"/bad/*.o "$dir"/tests/*.o \
 		-o "$dir/explore_bad" || return 1
 	timeout 60 "$dir/explore_bad" --most=$most "$scenario" >"$log" 2>&1 && {
 		echo "$name: NOT found by $scenario"

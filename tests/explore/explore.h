@@ -25,12 +25,21 @@ struct scenario {
 	unsigned int	spurious;	/* a wait ends without a reason */
 	unsigned int	early;		/* a timer fires while others could
 					   run, or a signal comes too late */
+	unsigned int	spins;		/* who may spin does, until it is told
+					   or its time is over, as if that were
+					   a timer */
 	bool		atomics;	/* others may run around each atomic
 					   access, too, and before a lock is
 					   released */
+	bool		no_blocks;	/* a fiber has no condition variable
+					   of its own */
 };
 
+#define SCENARIO(fn, end)	.name = #fn, .setup = (fn), .check = (end)
+
 extern const struct scenario wait_scenarios[];
+extern const struct scenario pass_scenarios[];
+extern const struct scenario spin_scenarios[];
 extern const struct scenario retry_scenarios[];
 extern const struct scenario bulk_scenarios[];
 extern const struct scenario life_scenarios[];
@@ -60,10 +69,14 @@ void explore_allow_cancel(void);
  * when it does; the parent goes on when the child has ended well. */
 bool explore_fork(void);
 bool explore_is_child(void);
+/* The library counts no spinners. */
+bool explore_nobody_spins(void);
 /* Number of this fiber, in order of explore_spawn(); -1 outside of them. */
 int explore_self(void);
 
 uint64_t explore_now_ns(void);
+/* Others may run, and then so much time has passed. */
+void explore_let_pass(uint64_t ns);
 
 /* Ends the schedule, which has failed. */
 _Noreturn __attribute__((format(printf, 1, 2)))

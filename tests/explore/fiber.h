@@ -27,7 +27,6 @@ struct lock {
 struct cond {
 	uint32_t	magic;
 	unsigned int	nr_waiting;
-	unsigned int	nr;		/* in order of initialisation */
 	unsigned int	id;
 	int		clock;
 } __attribute__((may_alias));
@@ -39,7 +38,7 @@ enum fiber_state {
 	WANTS_LOCK,			/* until lock is free */
 	WAITS,				/* on cond; then for lock */
 	SLEEPS,				/* until wake_ns */
-	AWAITS,				/* until ready(ready_arg) */
+	AWAITS,				/* until ready(ready_arg) or wake_ns */
 	DONE,
 };
 
@@ -82,6 +81,8 @@ __attribute__((format(printf, 1, 2))) void sched_point(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void sched_doing(const char *fmt, ...);
 /* Until self is chosen, in whatever state it is. */
 enum step sched_switch(void);
+/* Until @ready(@arg), or a timer. */
+enum step sched_await(bool (*ready)(void *arg), void *arg, uint64_t wake_ns);
 /* Cancels self: unwinds it. */
 _Noreturn void sched_cancel(void);
 /* All fibers but self are gone. */
@@ -95,10 +96,11 @@ _Noreturn void child_ends(const char *failure);
 /* search.c: one of @nr; all but 0 deviate from the plain order. */
 unsigned int search_choose(unsigned int nr);
 
-/* order.c: one is signalled, which is some request's. */
-void order_check(pthread_cond_t *cond);
-
 /* wrap.c */
 extern int nr_conds;				/* initialised, not destroyed */
+
+/* spins.c: before and after each schedule. */
+void spins_begin(const struct scenario *scenario);
+void spins_end(void);
 
 #endif /* FIBER_H */

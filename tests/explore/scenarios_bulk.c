@@ -173,16 +173,13 @@ static void shrink_against_bulk(void)
 }
 
 const struct scenario bulk_scenarios[] = {
-	{ "two_bulks", two_bulks, world_check, 0, 1, 0, 0 },
-	{ "three_bulks", three_bulks, world_check, 0, 0, 0, 0 },
-	{ "bulk_against_singles", bulk_against_singles, world_check, 0, 0, 0, 0 },
-	{ "bulk_leaves_by_timeout", bulk_leaves_by_timeout, world_check,
-	  0, 0, 2, 0 },
-	{ "bulk_leaves_by_cancel", bulk_leaves_by_cancel, world_check,
-	  1, 0, 0, 0 },
-	{ "bulk_with_one_from_backend", bulk_with_one_from_backend,
-	  world_check, 1, 0, 0, 0 },
-	{ "shrink_under_a_bulk", shrink_under_a_bulk, world_check, 0, 0, 0, 0 },
-	{ "shrink_against_bulk", shrink_against_bulk, world_check, 0, 0, 0, 0 },
-	{ NULL, NULL, NULL, 0, 0, 0, 0 },
+	{ SCENARIO(two_bulks, world_check), .spurious = 1 },
+	{ SCENARIO(three_bulks, world_check) },
+	{ SCENARIO(bulk_against_singles, world_check) },
+	{ SCENARIO(bulk_leaves_by_timeout, world_check), .early = 2 },
+	{ SCENARIO(bulk_leaves_by_cancel, world_check), .cancels = 1 },
+	{ SCENARIO(bulk_with_one_from_backend, world_check), .cancels = 1 },
+	{ SCENARIO(shrink_under_a_bulk, world_check) },
+	{ SCENARIO(shrink_against_bulk, world_check) },
+	{ .name = NULL },
 };

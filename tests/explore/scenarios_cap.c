@@ -183,7 +183,8 @@ static void *take_at_once(enum way way)
 		    mempool_alloc_noreserve(world.pool, GFP_KERNEL));
 }
 
-/* One share is free while the bulk request waits for two. */
+/* One share is free while the bulk request waits for two, and nobody may pass
+ * it. */
 static void comes_when_one_waits(void *way)
 {
 	void *element;
@@ -203,6 +204,7 @@ static void share_is_kept(void)
 	static enum way ways[] = { ATOMIC, PREALLOCATED, NORESERVE };
 
 	world_make_capped(2, 8, 2);
+	world_in_order();
 	explore_spawn("holder-1", gives, take_for(0));
 	explore_spawn("holder-2", gives, take_for(1));
 	explore_spawn("bulk", takes_two, NULL);
@@ -327,32 +329,24 @@ static void two_may_wait(void)
 }
 
 const struct scenario cap_scenarios[] = {
-	{ "two_at_the_cap", two_at_the_cap, world_check, 0, 1, 0, 0 },
-	{ "three_at_the_cap", three_at_the_cap, world_check, 0, 1, 0, 0 },
-	{ "cap_without_reserve", cap_without_reserve, world_check,
-	  0, 0, 0, 0 },
-	{ "cap_with_full_reserve", cap_with_full_reserve, world_check,
-	  0, 1, 0, 0 },
-	{ "cap_timeout", cap_timeout, world_check, 0, 0, 2, 0 },
-	{ "cap_cancel", cap_cancel, world_check, 1, 1, 0, 0 },
-	{ "cap_cancel_in_callbacks", cap_cancel_in_callbacks, world_check,
-	  1, 0, 0, 0 },
-	{ "cap_shutdown", cap_shutdown, world_check, 0, 1, 0, 0 },
-	{ "cap_two_bulks", cap_two_bulks, world_check, 0, 1, 0, 0 },
-	{ "bulk_queues_empty_handed", bulk_queues_empty_handed, world_check,
-	  0, 0, 1, 0 },
-	{ "share_is_not_held", share_is_not_held, world_check, 0, 0, 1, 0 },
-	{ "cap_bulk_cancelled", cap_bulk_cancelled, world_check, 1, 0, 0, 0 },
-	{ "share_is_kept", share_is_kept, world_check, 0, 0, 0, 0 },
-	{ "free_against_newcomers", free_against_newcomers, world_check,
-	  0, 0, 0, 0 },
-	{ "share_comes_back_unused", share_comes_back_unused, world_check,
-	  0, 0, 0, 0 },
-	{ "waiter_has_not_tried", waiter_has_not_tried, world_check,
-	  0, 0, 0, 0 },
-	{ "kick_without_a_share", kick_without_a_share, world_check,
-	  0, 0, 0, 0 },
-	{ "one_may_wait", one_may_wait, world_check, 0, 0, 0, 0 },
-	{ "two_may_wait", two_may_wait, world_check, 0, 0, 0, 0 },
-	{ NULL, NULL, NULL, 0, 0, 0, 0 },
+	{ SCENARIO(two_at_the_cap, world_check), .spurious = 1 },
+	{ SCENARIO(three_at_the_cap, world_check), .spurious = 1 },
+	{ SCENARIO(cap_without_reserve, world_check) },
+	{ SCENARIO(cap_with_full_reserve, world_check), .spurious = 1 },
+	{ SCENARIO(cap_timeout, world_check), .early = 2 },
+	{ SCENARIO(cap_cancel, world_check), .cancels = 1, .spurious = 1 },
+	{ SCENARIO(cap_cancel_in_callbacks, world_check), .cancels = 1 },
+	{ SCENARIO(cap_shutdown, world_check), .spurious = 1 },
+	{ SCENARIO(cap_two_bulks, world_check), .spurious = 1 },
+	{ SCENARIO(bulk_queues_empty_handed, world_check), .early = 1 },
+	{ SCENARIO(share_is_not_held, world_check), .early = 1 },
+	{ SCENARIO(cap_bulk_cancelled, world_check), .cancels = 1 },
+	{ SCENARIO(share_is_kept, world_check) },
+	{ SCENARIO(free_against_newcomers, world_check) },
+	{ SCENARIO(share_comes_back_unused, world_check) },
+	{ SCENARIO(waiter_has_not_tried, world_check) },
+	{ SCENARIO(kick_without_a_share, world_check) },
+	{ SCENARIO(one_may_wait, world_check) },
+	{ SCENARIO(two_may_wait, world_check) },
+	{ .name = NULL },
 };

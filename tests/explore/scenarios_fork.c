@@ -46,6 +46,7 @@ static void live_as_child(void *mine)
 	mempool_t *pool = NULL;
 
 	require(nr_queued() == 0);
+	require(explore_nobody_spins());
 	if (mine) {
 		give_mine(mine);
 		require(world.pool->kmp_core->reserve.nr);
@@ -276,6 +277,11 @@ static void fork_against_resize(void)
 	explore_spawn("a", takes_and_gives, NULL);
 }
 
+static void fork_against_spinner(void)
+{
+	fork_against_waiters();
+}
+
 /* In alloc_fn, for a request that the child has, too. */
 static void fork_in_a_retry(void)
 {
@@ -293,25 +299,22 @@ static void refill_and_check(void)
 }
 
 const struct scenario fork_scenarios[] = {
-	{ "fork_against_waiters", fork_against_waiters, world_check,
-	  0, 0, 1, 0 },
-	{ "fork_in_mid_section", fork_in_mid_section, world_check,
-	  0, 0, 0, 1 },
-	{ "fork_against_alloc_and_free", fork_against_alloc_and_free,
-	  world_check, 0, 0, 0, 0 },
-	{ "fork_against_prio_inherit", fork_against_prio_inherit, world_check,
-	  0, 0, 0, 0 },
-	{ "fork_against_retry", fork_against_retry, world_check, 0, 0, 1, 0 },
-	{ "fork_at_the_cap", fork_at_the_cap, world_check, 0, 0, 0, 0 },
-	{ "fork_against_create_and_destroy", fork_against_create_and_destroy,
-	  world_check, 0, 0, 0, 1 },
-	{ "fork_against_destroy", fork_against_destroy, world_check,
-	  0, 0, 1, 1 },
-	{ "fork_against_walk", fork_against_walk, world_check, 0, 0, 0, 1 },
-	{ "fork_in_a_visit", fork_in_a_visit, world_check, 0, 0, 0, 1 },
-	{ "two_forks", two_forks, world_check, 0, 0, 0, 0 },
-	{ "fork_against_resize", fork_against_resize, refill_and_check,
-	  0, 0, 0, 0 },
-	{ "fork_in_a_retry", fork_in_a_retry, world_check, 0, 0, 0, 0 },
-	{ NULL, NULL, NULL, 0, 0, 0, 0 },
+	{ SCENARIO(fork_against_waiters, world_check), .early = 1 },
+	{ SCENARIO(fork_in_mid_section, world_check), .atomics = true },
+	{ SCENARIO(fork_against_alloc_and_free, world_check) },
+	{ SCENARIO(fork_against_prio_inherit, world_check) },
+	{ SCENARIO(fork_against_retry, world_check), .early = 1 },
+	{ SCENARIO(fork_at_the_cap, world_check) },
+	{ SCENARIO(fork_against_create_and_destroy, world_check),
+	  .atomics = true },
+	{ SCENARIO(fork_against_destroy, world_check),
+	  .early = 1, .atomics = true },
+	{ SCENARIO(fork_against_walk, world_check), .atomics = true },
+	{ SCENARIO(fork_in_a_visit, world_check), .atomics = true },
+	{ SCENARIO(two_forks, world_check) },
+	{ SCENARIO(fork_against_resize, refill_and_check) },
+	{ SCENARIO(fork_in_a_retry, world_check) },
+	{ SCENARIO(fork_against_spinner, world_check),
+	  .early = 1, .spins = 2 },
+	{ .name = NULL },
 };

@@ -98,6 +98,17 @@ static void recovers_while_all_sleep(void)
 	explore_spawn("backend", recovers, NULL);
 }
 
+/* There is one retry only before the horizon: who looked at the time has to
+ * wake who is to try, before it sleeps on. */
+static void duty_is_handed_over(void)
+{
+	world_make(1, 0, 1000000);
+	explore_spawn("holder", gives_when_one_is_served, take_for(0));
+	explore_spawn("a", takes_and_gives, NULL);
+	explore_spawn("b", takes_and_gives, NULL);
+	explore_spawn("backend", recovers, NULL);
+}
+
 /* Several rounds of retries, by whose turn it is. */
 static void recovers_late(void)
 {
@@ -187,6 +198,23 @@ static void kick_brings_two(void)
 	explore_spawn("a", takes_and_keeps_until_two, NULL);
 	explore_spawn("b", takes_and_keeps_until_two, NULL);
 	explore_spawn("backend", recovers_by_two_and_kicks, NULL);
+}
+
+static void gives_when_both_wait(void *element)
+{
+	await_queued(2);
+	give_mine(element);
+}
+
+/* The first was told of what fills the reserve and has not come: the other
+ * element is for the second, not for the backend. */
+static void two_come_at_once(void)
+{
+	world_make(1, 1, HOUR_MS);
+	explore_spawn("holder-1", gives_when_both_wait, take_for(0));
+	explore_spawn("holder-2", gives_when_both_wait, take_for(1));
+	explore_spawn("a", takes_and_keeps_until_two, NULL);
+	explore_spawn("b", takes_and_keeps_until_two, NULL);
 }
 
 /* The kick may come at any time: while the backend decides, too. */
@@ -298,21 +326,21 @@ static void retry_that_hangs(void)
 }
 
 const struct scenario retry_scenarios[] = {
-	{ "unlocked_free", unlocked_free, world_check, 0, 0, 2, 0 },
-	{ "no_reserve", no_reserve, world_check, 0, 1, 0, 0 },
-	{ "no_reserve_cancelled", no_reserve_cancelled, world_check, 1, 0, 0, 0 },
-	{ "cancelled_in_free_fn", cancelled_in_free_fn, world_check, 1, 0, 0, 0 },
-	{ "no_reserve_timeout", no_reserve_timeout, world_check, 0, 0, 1, 0 },
-	{ "recovers_while_all_sleep", recovers_while_all_sleep, world_check,
-	  0, 0, 1, 0 },
-	{ "watch_leaves", watch_leaves, world_check, 0, 0, 1, 0 },
-	{ "recovers_late", recovers_late, world_check, 0, 0, 2, 0 },
-	{ "kick_brings_two", kick_brings_two, world_check, 0, 0, 0, 0 },
-	{ "kick_is_not_lost", kick_is_not_lost, world_check, 0, 1, 1, 0 },
-	{ "kick_against_cancel", kick_against_cancel, world_check, 1, 0, 0, 0 },
-	{ "success_of_another", success_of_another, world_check, 0, 1, 0, 0 },
-	{ "who_tries_is_passed_over", who_tries_is_passed_over, world_check,
-	  0, 0, 0, 0 },
-	{ "retry_that_hangs", retry_that_hangs, world_check, 0, 0, 1, 0 },
-	{ NULL, NULL, NULL, 0, 0, 0, 0 },
+	{ SCENARIO(unlocked_free, world_check), .early = 2 },
+	{ SCENARIO(no_reserve, world_check), .spurious = 1 },
+	{ SCENARIO(no_reserve_cancelled, world_check), .cancels = 1 },
+	{ SCENARIO(cancelled_in_free_fn, world_check), .cancels = 1 },
+	{ SCENARIO(no_reserve_timeout, world_check), .early = 1 },
+	{ SCENARIO(recovers_while_all_sleep, world_check), .early = 1 },
+	{ SCENARIO(watch_leaves, world_check), .early = 1 },
+	{ SCENARIO(duty_is_handed_over, world_check) },
+	{ SCENARIO(recovers_late, world_check), .early = 2 },
+	{ SCENARIO(kick_brings_two, world_check) },
+	{ SCENARIO(two_come_at_once, world_check) },
+	{ SCENARIO(kick_is_not_lost, world_check), .spurious = 1, .early = 1 },
+	{ SCENARIO(kick_against_cancel, world_check), .cancels = 1 },
+	{ SCENARIO(success_of_another, world_check), .spurious = 1 },
+	{ SCENARIO(who_tries_is_passed_over, world_check) },
+	{ SCENARIO(retry_that_hangs, world_check), .early = 1 },
+	{ .name = NULL },
 };

@@ -93,6 +93,19 @@ static void two_are_cancelled(void)
 	explore_spawn("patient", takes_and_gives, NULL);
 }
 
+/* The same with who is served directly, and woken only then. */
+static void timeout_against_grant(void)
+{
+	timeout_against_handoff();
+	world_in_order();
+}
+
+static void cancel_against_grant(void)
+{
+	cancel_against_handoff();
+	world_in_order();
+}
+
 static void shuts_down(void *unused)
 {
 	(void)unused;
@@ -120,6 +133,96 @@ static void shutdown_against_cancel(void)
 	explore_spawn("holder", gives, take_for(0));
 	explore_spawn("cancelled", is_cancelled_or_shut_out, NULL);
 	explore_spawn("closer", shuts_down, NULL);
+}
+
+/* ---- signals ----------------------------------------------------------- */
+
+/* Without a block the condition variable dies with the request. */
+static void share_one_on_the_stack(void)
+{
+	three_share_one();
+}
+
+static void timeout_on_the_stack(void)
+{
+	timeout_against_handoff();
+}
+
+static void cancel_on_the_stack(void)
+{
+	cancel_against_handoff();
+}
+
+static void shutdown_on_the_stack(void)
+{
+	shutdown_against_handoff();
+}
+
+static struct backend other_backend;
+static mempool_t *other;
+
+static void gives_when_one_waits(void *element)
+{
+	await_queued(1);
+	give_mine(element);
+}
+
+static void *hold_other(void)
+{
+	return hold(mempool_alloc(other, GFP_KERNEL));
+}
+
+static void give_other(void *element)
+{
+	mempool_free(let_go(element), other);
+}
+
+static void takes_one_and_the_other(void *unused)
+{
+	void *element;
+
+	takes_and_gives(unused);
+	element = hold_other();
+	require(element);
+	explore_point("has an element");
+	give_other(element);
+}
+
+static bool both_are_queued(void *unused)
+{
+	(void)unused;
+	return other->kmp_core->stats.waits && world.nr_served;
+}
+
+static void holds_the_other(void *element)
+{
+	explore_await("both were waited for", both_are_queued, NULL);
+	give_other(element);
+}
+
+/* The signal of one pool comes when it waits in the other. */
+static void late_signal(void)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	void *element;
+
+	world_make_fixed(1);
+	world_in_order();
+	attr.flags = MEMPOOL_FIXED;
+	other_backend = (struct backend){ .give = 1 };
+	other = mempool_create_attr(1, backend_alloc, backend_free,
+				    &other_backend, &attr);
+	require(other);
+	element = hold_other();
+	explore_spawn("holder", gives_when_one_waits, take_for(0));
+	explore_spawn("waiter", takes_one_and_the_other, NULL);
+	explore_spawn("other", holds_the_other, element);
+}
+
+static void late_signal_check(void)
+{
+	pool_end(other, &other_backend, -1);
+	world_check();
 }
 
 /* ---- order ------------------------------------------------------------- */
@@ -164,6 +267,7 @@ static void gives_when_all_wait(void *element)
 static void first_come_first_served(void)
 {
 	world_make_fixed(2);
+	world_in_order();
 	explore_spawn("holder-1", gives_when_all_wait, take_for(0));
 	explore_spawn("holder-2", gives_when_all_wait, take_for(1));
 	explore_spawn("first", arrives_first, NULL);
@@ -182,8 +286,8 @@ static void waits_for_two(void *unused)
 	give_bulk(elems, 2);
 }
 
-/* Neither an atomic newcomer nor a preallocated one may pass who waits,
- * even if elements collect that would do for it. */
+/* Without a bound neither an atomic newcomer nor a preallocated one may pass
+ * who waits, even if elements collect that would do for it. */
 static void comes_when_one_waits(void *preallocated)
 {
 	void *element;
@@ -203,6 +307,7 @@ static void comes_when_one_waits(void *preallocated)
 static void nobody_overtakes(void)
 {
 	world_make_fixed(2);
+	world_in_order();
 	explore_spawn("holder-1", gives, take_for(0));
 	explore_spawn("holder-2", gives, take_for(1));
 	explore_spawn("waiter", waits_for_two, NULL);
@@ -211,22 +316,32 @@ static void nobody_overtakes(void)
 }
 
 const struct scenario wait_scenarios[] = {
-	{ "two_share_one", two_share_one, world_check, 0, 1, 0, 0 },
-	{ "three_share_one", three_share_one, world_check, 0, 1, 0, 0 },
-	{ "four_share_two", four_share_two, world_check, 0, 0, 0, 0 },
-	{ "timeout_against_handoff", timeout_against_handoff, world_check,
-	  0, 1, 2, 0 },
-	{ "two_timeouts", two_timeouts, world_check, 0, 0, 2, 0 },
-	{ "deadline_in_the_past", deadline_in_the_past, world_check, 0, 0, 1, 0 },
-	{ "cancel_against_handoff", cancel_against_handoff, world_check,
-	  1, 1, 0, 0 },
-	{ "two_are_cancelled", two_are_cancelled, world_check, 2, 0, 0, 0 },
-	{ "shutdown_against_handoff", shutdown_against_handoff, world_check,
-	  0, 1, 0, 0 },
-	{ "shutdown_against_cancel", shutdown_against_cancel, world_check,
-	  1, 0, 0, 0 },
-	{ "first_come_first_served", first_come_first_served, world_check,
-	  0, 1, 0, 0 },
-	{ "nobody_overtakes", nobody_overtakes, world_check, 0, 0, 0, 0 },
-	{ NULL, NULL, NULL, 0, 0, 0, 0 },
+	{ SCENARIO(two_share_one, world_check), .spurious = 1 },
+	{ SCENARIO(three_share_one, world_check), .spurious = 1 },
+	{ SCENARIO(four_share_two, world_check) },
+	{ SCENARIO(timeout_against_handoff, world_check),
+	  .spurious = 1, .early = 2 },
+	{ SCENARIO(two_timeouts, world_check), .early = 2 },
+	{ SCENARIO(deadline_in_the_past, world_check), .early = 1 },
+	{ SCENARIO(cancel_against_handoff, world_check),
+	  .cancels = 1, .spurious = 1 },
+	{ SCENARIO(two_are_cancelled, world_check), .cancels = 2 },
+	{ SCENARIO(timeout_against_grant, world_check),
+	  .spurious = 1, .early = 2 },
+	{ SCENARIO(cancel_against_grant, world_check),
+	  .cancels = 1, .spurious = 1 },
+	{ SCENARIO(shutdown_against_handoff, world_check), .spurious = 1 },
+	{ SCENARIO(shutdown_against_cancel, world_check), .cancels = 1 },
+	{ SCENARIO(first_come_first_served, world_check), .spurious = 1 },
+	{ SCENARIO(nobody_overtakes, world_check) },
+	{ SCENARIO(share_one_on_the_stack, world_check),
+	  .spurious = 1, .no_blocks = true },
+	{ SCENARIO(timeout_on_the_stack, world_check),
+	  .early = 2, .no_blocks = true },
+	{ SCENARIO(cancel_on_the_stack, world_check),
+	  .cancels = 1, .no_blocks = true },
+	{ SCENARIO(shutdown_on_the_stack, world_check),
+	  .spurious = 1, .no_blocks = true },
+	{ SCENARIO(late_signal, late_signal_check), .spurious = 2 },
+	{ .name = NULL },
 };

@@ -2,20 +2,21 @@
 /*
  * sched.c - fibers that run one at a time, and the ways they can go on
  *
- * A fiber gives up control at scheduling points: before it takes a lock or
- * signals, after it released a lock, when it waits, and where a callback says
- * so.  There every way in which some fiber can go on is collected and
- * search.c picks one.  Between points fibers run undisturbed, so what is read
- * or written without a lock is interleaved at the resolution of the points;
- * orders weaker than sequential consistency are not tried.
+ * A fiber gives up control at scheduling points: before it takes a lock, after
+ * it released one, so before it signals without, when it waits, after it told
+ * another something by an exchange, and where a callback says so.  There every
+ * way in which some fiber can go on is collected and search.c picks one.
+ * Between points fibers run undisturbed, so what is read or written without a
+ * lock is interleaved at the resolution of the points; orders weaker than
+ * sequential consistency are not tried.
  *
  * Each fiber has the program's thread-specific data to itself, as the first
- * pool of all left it: so they share one block of counters.  In this they
- * differ from threads.
+ * pool of all left it: so they share one block of counters, but for its
+ * condition variable (spins.c).  In this they differ from threads.
  *
- * Time stands still until a timer fires; then it is what the timer was set
- * to, at least.  A timer may fire while others could still run.  That is a
- * deviation, as any thread may be slow.
+ * Time stands still until a timer fires or a fiber lets it pass; a timer that
+ * fires makes it what it was set to, at least.  A timer may fire while others
+ * could still run.  That is a deviation, as any thread may be slow.
  *
  * Cancelling a fiber unwinds its stack as the C library does it for a thread,
  * so the library's own clean-up code is run by the means that will run it.
@@ -60,6 +61,12 @@ static char first_tls[TLS_SIZE];
 uint64_t explore_now_ns(void)
 {
 	return now_ns;
+}
+
+void explore_let_pass(uint64_t ns)
+{
+	explore_point("lets time pass");
+	now_ns += ns;
 }
 
 int explore_self(void)
@@ -254,7 +261,7 @@ static bool can_run(const struct fiber *fiber)
 static bool has_timer(const struct fiber *fiber)
 {
 	return fiber->wake_ns < HORIZON_NS &&
-	       (fiber->state == SLEEPS ||
+	       (fiber->state == SLEEPS || fiber->state == AWAITS ||
 		(fiber->state == WAITS && lock_is_free(fiber)));
 }
 
@@ -449,13 +456,31 @@ void explore_atomic(void)
 		sched_point("goes on");
 }
 
+_Bool explore_exchanged(_Bool done)
+{
+	if (done)
+		sched_point("goes on after an exchange");
+	return done;
+}
+
+enum step sched_await(bool (*ready)(void *arg), void *arg, uint64_t wake_ns)
+{
+	enum step step;
+
+	self->ready = ready;
+	self->ready_arg = arg;
+	self->woken = false;
+	self->wake_ns = wake_ns;
+	self->state = AWAITS;
+	step = sched_switch();
+	self->wake_ns = UINT64_MAX;
+	return step;
+}
+
 void explore_await(const char *what, bool (*ready)(void *arg), void *arg)
 {
 	sched_doing("waits until %s", what);
-	self->ready = ready;
-	self->ready_arg = arg;
-	self->state = AWAITS;
-	sched_switch();
+	sched_await(ready, arg, UINT64_MAX);
 }
 
 void explore_allow_cancel(void)
@@ -482,6 +507,7 @@ static void run_fibers(void)
 	/* All returned; explore_fail() is to come back here from now on. */
 	if (_setjmp(outside))
 		return;
+	spins_end();
 	if (nr_conds)
 		explore_fail("a condition variable was not destroyed");
 	if (scenario->check)
@@ -501,8 +527,9 @@ const char *sched_run(const struct scenario *scenario_to_run)
 	scenario = scenario_to_run;
 	nr_fibers = 0;
 	nr_points = nr_cancels = nr_spurious = nr_early = 0;
-	nr_conds = 0;
 	now_ns = 1000000000;
+	spins_begin(scenario);
+	nr_conds = 0;
 	failure[0] = '\0';
 	if (!_setjmp(outside)) {
 		scenario->setup();

@@ -17,7 +17,8 @@
  * replay have a process each, since one that failed leaves pools behind.
  *
  * Per scenario N schedules are tried, 1000 unless told, or 60000 with
- * KMEMPOOL_TEST_LONG=1; of those that fork, which takes long, 6000.
+ * KMEMPOOL_TEST_LONG=1; of those that fork, which can take milliseconds, 50 or
+ * 2000, when all are run.
  */
 #include "config.h"
 
@@ -36,7 +37,8 @@
 
 #define MOST_SHORT	1000
 #define MOST_LONG	60000
-#define MOST_FORKS	6000
+#define FORKS_SHORT	50
+#define FORKS_LONG	2000
 #define MOST_CHOICES	4096
 
 struct choice {
@@ -215,8 +217,9 @@ static bool explore(const struct scenario *scenario, unsigned long most,
 /* ---- which ------------------------------------------------------------- */
 
 static const struct scenario *const topics[] = {
-	wait_scenarios, retry_scenarios,    bulk_scenarios, life_scenarios,
-	cap_scenarios,	registry_scenarios, fork_scenarios,
+	wait_scenarios, pass_scenarios, spin_scenarios,
+	retry_scenarios, bulk_scenarios, life_scenarios,
+	cap_scenarios, registry_scenarios, fork_scenarios,
 };
 
 #define NR_TOPICS	(sizeof(topics) / sizeof(topics[0]))
@@ -245,8 +248,9 @@ static double cpu_seconds(int whose)
 
 static unsigned long most_of(const struct scenario *topic, unsigned long most)
 {
-	return topic == fork_scenarios && most > MOST_FORKS ? MOST_FORKS
-							    : most;
+	unsigned long forks = most <= MOST_SHORT ? FORKS_SHORT : FORKS_LONG;
+
+	return topic == fork_scenarios && most > forks ? forks : most;
 }
 
 static int explore_all(unsigned long most, bool list)

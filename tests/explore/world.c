@@ -184,6 +184,11 @@ void world_make_crowded(int min_nr, unsigned int max_waiters)
 	world_make_attr(min_nr, 0, &attr);
 }
 
+void world_in_order(void)
+{
+	world.pool->kmp_core->waitq.bound_ns = 0;
+}
+
 void pool_end(mempool_t *pool, struct backend *backend, int curr_nr)
 {
 	struct mempool_stats stats;

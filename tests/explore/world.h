@@ -56,6 +56,9 @@ void world_make_crowded(int min_nr, unsigned int max_waiters);
 /* @attr as it is, with no retry unless it has one. */
 void world_make_attr(int min_nr, unsigned int give, struct mempool_attr *attr);
 
+/* Nobody is passed: the pool has no overtaking bound. */
+void world_in_order(void);
+
 /* First of all, where pools are made or walked over: has the registry's free
  * places follow each other in the order of a walk, whatever the schedule before
  * has left. */

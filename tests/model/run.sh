@@ -98,42 +98,50 @@ trap 'exit 1' HUP INT TERM
 # somebody asleep for ever.
 cat >"$tmp/configurations" <<'END'
 # No backend: all that can happen to requests of both kinds.
-full fixed FIXED=1 BULK=7 NOWAIT=7 TMO=1 CANCEL=2
-short fixed-wait FIXED=1 BULK=7
-full fixed-twice FIXED=1 BULK=7 NOWAIT=4 TMO=1 CANCEL=2 ROUNDS=2
-full fixed-resize FIXED=1 BULK=3 TMO=1 RESIZE1=1 RESIZE2=2
-full fixed-grow FIXED=1 MIN=1 BACKEND=1 BULK=1 CANCEL=2 RESIZE1=2 RESIZE2=1
+full fixed FIXED=1 BULK=7 NOWAIT=7 TMO=1 CANCEL=2 SPINS=1 LATE=1
+short fixed-wait FIXED=1 BULK=6 SPINS=1 LATE=1
+full fixed-spin FIXED=1 BULK=6 SPINS=7
+full fixed-prio FIXED=1 BULK=7 NOWAIT=7 TMO=1 CANCEL=2 PRIO=1
+full fixed-stack FIXED=1 BULK=7 TMO=1 CANCEL=2 STACK=3 SPINS=2
+full fixed-pressed FIXED=1 BULK=7 NOWAIT=7 PRESSED=2 SPINS=4
+full fixed-twice FIXED=1 SINGLE=3 BULK=4 ROUNDS=2 PRESSED=2
+full fixed-resize FIXED=1 BULK=3 SINGLE=4 RESIZE1=1 RESIZE2=2
+full fixed-grow FIXED=1 MIN=1 BACKEND=1 BULK=1 SINGLE=6 CANCEL=2 RESIZE1=2
 # No reserve, and a timer that never comes: whatever goes to the backend is
 # noticed, also while one request keeps what it has.
 short zero MIN=0 BACKEND=1 TMO=1 CANCEL=2
 full zero-twice MIN=0 BACKEND=2 KEEP=1 ROUNDS=2
-full zero-resize MIN=1 RESIZE1=0 TMO=1
+full zero-resize MIN=1 RESIZE1=0 SPURIOUS=0
 # What is in use does not come back, and the backend recovers, with one kick
 # or without a word; all are served by what the first finds.
-short kick MIN=1 OUTSIDE=2 KEEP=7 KICK=1 TMO=2 CANCEL=1
-full timer MIN=1 OUTSIDE=2 KEEP=7 TIMER=1 TMO=2 HANG=1
+short kick MIN=1 OUTSIDE=2 KEEP=7 KICK=1 CANCEL=1
+full timer MIN=1 OUTSIDE=2 KEEP=7 TIMER=1 TMO=2 HANG=1 SPURIOUS=0
 # A backend that fails as it likes, and a thread that hangs in it.
 full retry MIN=1 BACKEND=1 FLAKY=1 TIMER=1 TMO=1 CANCEL=2 HANG=1
-full retry-twice MIN=1 BACKEND=1 TIMER=1 ROUNDS=2 HANG=1
-full retry-bulk BACKEND=1 FLAKY=1 TIMER=1 SINGLE=5 BULK=3 TMO=4 HANG=2
-full resize-bulk SINGLE=5 BULK=3 TMO=1 RESIZE1=1 RESIZE2=2
-full shutdown FIXED=1 BULK=7 KEEP=1 TMO=2 CANCEL=4 SHUTDOWN=1
-full shutdown-try MIN=1 BACKEND=1 FLAKY=1 TIMER=1 NOWAIT=1 SHUTDOWN=1
+full retry-spin MIN=1 BACKEND=1 FLAKY=1 TIMER=1 SPINS=2
+full retry-twice MIN=1 BACKEND=1 TIMER=1 SINGLE=1 NOWAIT=6 ROUNDS=2
+full retry-bulk BACKEND=1 FLAKY=1 TIMER=1 SINGLE=5 BULK=2 HANG=2
+full resize-bulk SINGLE=4 BULK=3 RESIZE1=1 SPURIOUS=0
+full shutdown FIXED=1 BULK=7 KEEP=1 TMO=2 CANCEL=4 SHUTDOWN=1 SPINS=1
+full shutdown-try MIN=1 BACKEND=1 TIMER=1 SHUTDOWN=1
+full shutdown-trim FIXED=1 SINGLE=2 BULK=1 NOWAIT=4 SHUTDOWN=1 SPINS=1 RESIZE1=1
 # Everybody is served at last, if every thread that can go on does.
-full live MIN=1 BACKEND=1 FLAKY=1 TIMER=1 SPURIOUS=0 LIVE
-short live-bulk FLAKY=1 TIMER=1 SINGLE=4 BULK=3 SPURIOUS=0 LIVE
-full live-recover MIN=1 OUTSIDE=2 KEEP=7 HANG=1 TIMER=1 SPURIOUS=0 LIVE
+full live MIN=1 BACKEND=1 TIMER=1 SPURIOUS=0 LIVE
+short live-bulk FLAKY=1 TIMER=1 SINGLE=4 BULK=1 NOWAIT=2 SPURIOUS=0 LIVE
+full live-spin FIXED=1 SINGLE=4 BULK=3 SPURIOUS=0 SPINS=3 LIVE
+full live-recover MIN=1 OUTSIDE=1 SINGLE=3 NOWAIT=4 KEEP=3 HANG=1 TIMER=1 SPURIOUS=0 LIVE
 # At most MAX elements outside.  Without a timer neither a share nor an element
 # may lie idle while somebody waits for both, in whatever order they came.
-short cap MAX=1 MIN=1 BACKEND=1 NOWAIT=4 TMO=1 CANCEL=2
-full cap-twice MAX=1 MIN=1 BACKEND=1 ROUNDS=2
+short cap MAX=1 MIN=1 BACKEND=1 NOWAIT=4 CANCEL=2
+full cap-twice MAX=1 MIN=1 BACKEND=1 SINGLE=1 NOWAIT=6 ROUNDS=2
 short cap-zero MAX=1 MIN=0 BACKEND=2 SINGLE=5 NOWAIT=2 TMO=1
-full cap-bulk MAX=2 BACKEND=1 SINGLE=4 BULK=3 TMO=1
+full cap-bulk MAX=2 BACKEND=1 SINGLE=4 BULK=3 SPINS=1
 full cap-three MAX=3 BACKEND=1 SINGLE=4 BULK=3 CANCEL=2
-full cap-shutdown MAX=2 FIXED=1 SINGLE=4 BULK=3 SHUTDOWN=1
-full cap-kick MAX=3 OUTSIDE=1 SINGLE=5 BULK=2 KEEP=1 KICK=1
-full cap-retry MAX=2 MIN=1 BACKEND=1 FLAKY=1 TIMER=1 TMO=1 CANCEL=2 HANG=1
-full cap-try MAX=1 MIN=1 BACKEND=1 FLAKY=1 TIMER=1 NOWAIT=1 TMO=2
+short cap-prealloc MAX=1 FIXED=1 PREALLOC=6 CANCEL=2 SPINS=1
+full cap-shutdown MAX=2 FIXED=1 SINGLE=4 BULK=3 SHUTDOWN=1 SPINS=1
+full cap-kick MAX=3 OUTSIDE=1 SINGLE=5 BULK=2 KEEP=1 KICK=1 SPURIOUS=0
+full cap-retry MAX=2 MIN=1 BACKEND=1 FLAKY=1 TIMER=1 HANG=1 SPURIOUS=0
+full cap-try MAX=1 MIN=1 BACKEND=1 FLAKY=1 TIMER=1 NOWAIT=1
 full cap-live MAX=2 FLAKY=1 TIMER=1 SINGLE=4 BULK=3 SPURIOUS=0 LIVE
 END
 
@@ -142,9 +150,12 @@ END
 cat >"$tmp/bugs" <<'END'
 # An element in two hands, or in none.
 full TIMEOUT fixed assertion violated
-short CANCEL fixed assertion violated
+full CANCEL fixed assertion violated
 # A wake-up is lost.
-short LOST fixed assertion violated
+short LOST fixed-wait assertion violated
+short TELL fixed-wait assertion violated
+full TOLD fixed assertion violated
+full QUICK fixed assertion violated
 full SHUTDOWN shutdown assertion violated
 full WATCH timer assertion violated
 full DUTY kick invalid end state
@@ -153,16 +164,22 @@ short KICK kick invalid end state
 full BULK fixed-wait invalid end state
 full SHRINK fixed-resize invalid end state
 # Something lies idle, or is taken out of turn.
-short IDLE fixed assertion violated
-full BACK retry assertion violated
+full IDLE fixed assertion violated
 full PASS retry assertion violated
 full GROW fixed-grow assertion violated
-full OVERTAKE fixed assertion violated
+short OVERTAKE fixed-wait assertion violated
+full KEPT fixed-twice assertion violated
+full NEXT fixed-twice assertion violated
+full KEEP retry assertion violated
+full UNTRIMMED shutdown-trim assertion violated
 # A request is never served.
-short DUE live-recover acceptance cycle
+full DUE live-recover acceptance cycle
 full HANG live-recover acceptance cycle
-# One that has left is touched.
-short LATE_SIGNAL fixed-wait assertion violated
+# One that has left is touched, or one touches the pool that is to have left.
+full LATE_SIGNAL fixed-stack assertion violated
+short STORE fixed-wait assertion violated
+short SERVED fixed-wait assertion violated
+full EARLY fixed-spin assertion violated
 # The free that does not take the lock.
 short GATE fixed-wait invalid end state
 full ZERO zero invalid end state
@@ -172,12 +189,13 @@ full TRIM zero-resize invalid end state
 # not passed on.
 full NEWCOMER cap-bulk assertion violated
 full CLAIM cap-three assertion violated
+short LAST cap-prealloc assertion violated
 full HELD cap-zero assertion violated
 full KEEPS cap-three assertion violated
-short SHARE cap assertion violated
+full SHARE cap assertion violated
 # Who waits for a share does not try for the element when it has one.
 full OWED cap-kick invalid end state
-short UNTRIED cap-zero invalid end state
+full UNTRIED cap-zero invalid end state
 END
 
 # The two lists as one: label, what is expected, options.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.pml - how requests wait, as lib/waitq.c, retry.c and cap.c do it
+ * wait.pml - how requests wait, as lib/waitq.c, wait.c, retry.c and cap.c do it
  *
  * Read those first; the names here are theirs.  run.sh runs this in
  * several configurations, each over all interleavings, and once for each
@@ -8,8 +8,8 @@
  *
  * What is simplified, and why nothing is lost by it
  *
- *   lock      A section under the lock is one step (d_step ending in
- *             unlock()).  What is read without the lock is the gate,
+ *   lock      A section under the lock is one step (a d_step, or several in an
+ *             atomic; the last one ends in unlock()).  What is read without the lock is the gate,
  *             waitq.nr and bulk_nr: a section writes the gate once, as its
  *             last act, and moves the others in one direction, so a reader in
  *             mid-section does what one before or after it would.  Loading
@@ -19,14 +19,24 @@
  *             is a set of bits.  The reserve is not kept in order.
  *   memory    Sequentially consistent.  For the gate, the only value whose
  *             order matters, waitq.c section 6 argues from coherence alone.
- *   sleep     A condition variable is one flag, set by a signal only while
- *             its thread sleeps.  Spurious wake-ups are few, or they would
- *             hide a lost one.  Waking and locking again is one step: what a
- *             thread does next depends on the state it finds then.
+ *   sleep     A condition variable is one flag: a signal is there, or on its
+ *             way.  One that is sent to a thread that is awake is remembered
+ *             (LATE), and has come in vain, or not yet, when that falls asleep
+ *             next, in this request or another.  One on the stack is signalled
+ *             at once.  Spurious wake-ups are few, or they would hide a lost
+ *             one.  Waking and locking again is one step: what a thread does
+ *             next depends on the state it finds then.
+ *   spin      The word is set within a section, and the spinner may see that
+ *             when the section is over: one who is SERVED does nothing before
+ *             its next free or alloc that others could notice.  Leaving off
+ *             and locking are two steps.  Time is up at any moment, so there
+ *             is no peeking at the reserve.
  *   time      due is "due_ns has come".  It may come whenever somebody is
  *             linked (TIMER), and wakes only who fell asleep with a timer.
  *             A deadline may come at any moment, and stays past.  Requests
  *             with a deadline are few, or they would hide a lost wake-up.
+ *             The overtaking bound has passed, or not, each time that somebody
+ *             looks (time_passes()).  Who is pressed is fixed.
  *   kicks     Instead of numbers that grow: for each thread, whether it has
  *             noted the number, and whether it has changed since.
  *   single    A single request is a bulk request for one: it lets the lock go
@@ -41,6 +51,11 @@
  *   ROUNDS       requests that each of the 3 threads makes
  *   SINGLE, BULK, NOWAIT   who may make requests for one; for two; for one
  *                without sleeping: bit n is thread n, here and below
+ *   PREALLOC     ... by mempool_alloc_preallocated()
+ *   SPINS        who may find a CPU to spin on
+ *   LATE, STACK  whether signals come late; whose condition variable is on
+ *                the stack
+ *   PRIO, PRESSED  whether the bound is zero; whose deadline is near
  *   TMO, CANCEL  who has a deadline; who may be cancelled in its sleep
  *   KEEP         who keeps what it got until all others have ended or keep
  *   HANG         whose retry may take as long
@@ -106,6 +121,24 @@
 #ifndef SPURIOUS
 #define SPURIOUS 1
 #endif
+#ifndef PRIO
+#define PRIO	0
+#endif
+#ifndef PRESSED
+#define PRESSED	0
+#endif
+#ifndef SPINS
+#define SPINS	0
+#endif
+#ifndef STACK
+#define STACK	0
+#endif
+#ifndef LATE
+#define LATE	0
+#endif
+#ifndef PREALLOC
+#define PREALLOC 0
+#endif
 #define CAP	2
 
 #define HAS(set, t)	(((set) >> (t)) & 1)
@@ -125,12 +158,22 @@
 #define CANCELLED	4
 #define LEFT		5
 
+/* enum spin */
+#define AWAY		0
+#define SPINNING	1
+#define ROUSED		2
+#define SERVED		3
+
 typedef request {
 	byte state;
 	byte lack;
+	byte spin;
 	bool must_retry;
 	bool passed_over;
-	bool alive;		/* from waitq_wait()'s begin to its end */
+	bool told;
+	bool kept;
+	bool passed;		/* it has been first for the bound */
+	bool alive;		/* from wait_for()'s begin to its end */
 	bool asleep;
 	bool signalled;
 	bool armed;		/* sleeps with a timer */
@@ -140,6 +183,7 @@ typedef request {
 request req[N];			/* a thread has one at a time */
 byte q[N];			/* the list; q[0] is its head */
 byte nr;
+byte nr_inside;
 byte reserve;
 byte min_nr = MIN;
 byte bulk_nr = MIN;
@@ -162,12 +206,14 @@ byte backend;
 byte slots[N];			/* what callers hold, or are being given */
 byte hand[N + 2];		/* on the way from or to the backend */
 byte ended;			/* threads */
-byte kept;			/* threads that wait for the others to end */
+byte resting;			/* threads that wait for the others to end */
+bool past;			/* the bound has passed */
 byte running;			/* everything else that must end */
 byte spurious = SPURIOUS;
 
 /* Used within one step only. */
-hidden byte b1, b2, b3, b4, b5, b6, served, gift;
+hidden byte b1, b2, b3, b4, b5, b6, b7, b8, served, gift, may;
+hidden byte mine = NONE;	/* whose thread it is, in waitq_take() */
 #define REFUSED		0
 #define TO_RESERVE	1
 #define TO_REQUEST	2
@@ -194,20 +240,50 @@ hidden byte b1, b2, b3, b4, b5, b6, served, gift;
 			 LACKS(2, n))
 #endif
 
-#ifdef BUG_OVERTAKE	/* newcomers take what there is */
-#define MAY_TAKE(n)	(NR(reserve) >= (n))
+#define HAS_SHARE(n)	(!MAX || nr_out + (n) <= MAX)
+#define LINKED(t)	(req[t].state == QUEUED || req[t].state == TRYING)
+#define IS_PRESSED(t)	(HAS(PRESSED, t) && LINKED(t))
+#define NR_PRESSED	(IS_PRESSED(0) + IS_PRESSED(1) + IS_PRESSED(2))
+
+/* ---- telling a thread -------------------------------------------------- */
+
+#ifdef BUG_LATE_SIGNAL	/* the one on the stack is signalled after unlock() */
+bool to_signal[N];
+#define SIGNAL(t)	to_signal[t] = true
 #else
-#define MAY_TAKE(n)	(NR(reserve) >= (n) && FIRST == NONE)
+#define SIGNAL(t)	req[t].signalled = req[t].asleep
 #endif
 
-#define HAS_SHARE(n)	(!MAX || nr_out + (n) <= MAX)
-#define MAY_CLAIM(n)	(HAS_SHARE(n) && FIRST == NONE)
-
-inline signal(t)
+/* One in a block that finds nobody asleep may come late, see sleep_until(). */
+inline signal_soon(t)
 {
 	assert(req[t].alive);
-	req[t].signalled = req[t].asleep
+	if
+	:: HAS(STACK, t) -> SIGNAL(t)
+	:: else -> req[t].signalled = req[t].asleep || LATE
+	fi
 }
+
+inline waitq_rouse(t)
+{
+	if
+	:: req[t].spin == SPINNING -> req[t].spin = ROUSED
+	:: else -> signal_soon(t)
+	fi
+}
+
+/* The last touch. */
+inline dismiss(t)
+{
+	if
+	:: req[t].spin == SPINNING ->
+		req[t].spin = SERVED;
+		nr_inside--
+	:: else -> signal_soon(t)
+	fi
+}
+
+/* ---- joining and leaving ------------------------------------------------ */
 
 inline link_request(t)
 {
@@ -261,7 +337,10 @@ inline reserve_take(to)
 
 /* ---- serving ----------------------------------------------------------- */
 
-inline grant(t)
+#define CAN_SERVE(t) \
+	(NR(reserve) >= req[t].lack && HAS_SHARE(req[t].lack))
+
+inline fill(t)
 {
 	for (b3 : 0 .. N - 1) {		/* first come, first served */
 		assert(!HAS(req[t].came_after, b3) || req[b3].state != QUEUED)
@@ -275,25 +354,58 @@ inline grant(t)
 		reserve_take(slots[t])
 	}
 	nr_out = (MAX -> nr_out + req[t].lack : 0);
-	unlink_request(t, GRANTED);
-#ifdef BUG_LATE_SIGNAL	/* the signal comes after the lock is released */
-	to_signal = t
+	unlink_request(t, GRANTED)
+}
+
+/* It wakes up, or stops spinning, and takes what is there. */
+inline tell(t)
+{
+	if
+	:: !req[t].told ->
+#ifdef BUG_TELL		/* only a spinner is told */
+		if
+		:: req[t].spin == SPINNING -> req[t].spin = ROUSED
+		:: else
+		fi;
 #else
-	signal(t)
+		waitq_rouse(t);
 #endif
+		req[t].told = true
+	:: else
+	fi
 }
 
 inline waitq_serve()
 {
 	do
-	:: FIRST != NONE && NR(reserve) >= req[FIRST].lack &&
-	   HAS_SHARE(req[FIRST].lack) ->
-		b4 = FIRST;
-		grant(b4);
-		served++
-	:: else -> break
+	:: b4 = FIRST;
+		if
+		:: b4 == NONE -> break
+		:: else
+		fi;
+		req[b4].kept = req[b4].kept || PRIO;	/* become_first() */
+		if
+		:: !CAN_SERVE(b4) -> break
+		:: else
+		fi;
+		if
+		:: b4 != mine && !req[b4].kept -> tell(b4); break
+		:: else -> fill(b4)
+		fi;
+		if
+		:: b4 != mine -> dismiss(b4); served++
+		:: else
+		fi
 	od;
 	retry_owed()
+}
+
+/* By its own thread. */
+inline waitq_take(t)
+{
+	mine = t;
+	waitq_serve();
+	mine = NONE
 }
 
 inline waitq_give(e)
@@ -322,10 +434,103 @@ inline take_back(e)
 	waitq_give(e)
 }
 
-/* A newcomer. */
+/* ---- newcomers --------------------------------------------------------- */
+
+/* Nothing but is_kept() looks whether the bound has passed, so that is decided
+ * just before. */
+inline time_passes()
+{
+	if
+	:: nr > 0 && !PRIO -> past = true
+	:: true
+	fi
+}
+
+inline note_time()
+{
+	b7 = FIRST_QUEUED;
+	if
+	:: past && may && b7 != NONE -> req[b7].passed = true
+	:: else
+	fi;
+	past = false
+}
+
+#ifdef BUG_KEPT		/* newcomers look at the clock, and at nothing else */
+#define IS_KEPT(t)	req[t].passed
+#else
+#define IS_KEPT(t)	(req[t].kept || req[t].passed || NR_PRESSED)
+#endif
+
+inline may_pass()
+{
+	may = true;
+	do
+	:: b7 = FIRST;
+		if
+		:: b7 == NONE -> break
+		:: else
+		fi;
+		if
+		:: !IS_KEPT(b7) -> break
+		:: else
+		fi;
+		req[b7].kept = true;
+#ifdef BUG_NEXT		/* the next one is kept with what it lacks there */
+		if
+		:: !may -> break
+		:: else -> may = false
+		fi;
+#endif
+		served = 0;
+		waitq_serve();
+		if
+		:: !served -> may = false; break
+		:: else
+		fi
+	od
+#ifdef BUG_NEXT
+	;may = b7 == NONE || !IS_KEPT(b7 % N)
+#endif
+}
+
+inline waitq_may_take(n)
+{
+	may = NR(reserve) >= (n);
+	note_time();
+#ifndef BUG_OVERTAKE	/* newcomers take what there is */
+	if
+	:: may -> may_pass()
+	:: else
+	fi;
+#endif
+	may = may && NR(reserve) >= (n)
+}
+
+inline waitq_may_claim(n)
+{
+	may = HAS_SHARE(n);
+	note_time();
+#ifndef BUG_NEWCOMER	/* shares are not kept for who waits */
+	if
+	:: may -> may_pass()
+	:: else
+	fi;
+#endif
+	may = may && HAS_SHARE(n)
+}
+
+/* Nobody passes who is kept, nor once he should be. */
+inline check_passing()
+{
+	b7 = FIRST_QUEUED;
+	assert(b7 == NONE ||
+	       (!req[b7].kept && !req[b7].passed && !NR_PRESSED))
+}
+
 inline take(t, n)
 {
-	assert(FIRST_QUEUED == NONE);	/* overtaking bound zero */
+	check_passing();
 	b4 = n;
 	for (b3 : 1 .. b4) {
 		reserve_take(slots[t])
@@ -347,14 +552,15 @@ inline give_duty()
 	if
 	:: holder != NONE ->
 		due = false;
+		b8 = FIRST;
 #ifndef BUG_OWED	/* a kick that comes without a share is lost */
-		owed = !HAS_SHARE(req[FIRST].lack);
+		owed = !HAS_SHARE(req[b8].lack);
 #endif
 		if
-		:: !HAS_SHARE(req[FIRST].lack) -> holder = NONE
+		:: !HAS_SHARE(req[b8].lack) -> holder = NONE
 		:: else ->
 			req[holder].must_retry = true;
-			signal(holder)
+			waitq_rouse(holder)
 		fi
 	:: else
 	fi
@@ -383,8 +589,9 @@ inline retry_kick()
 
 inline retry_owed()
 {
+	b8 = FIRST;
 	if
-	:: owed && FIRST != NONE && HAS_SHARE(req[FIRST].lack) -> try_now()
+	:: owed && b8 != NONE && HAS_SHARE(req[b8].lack) -> try_now()
 	:: else
 	fi
 }
@@ -407,7 +614,7 @@ inline pass_watch()
 	watch = LAST;
 #ifndef BUG_WATCH	/* the new watch sleeps on, without a timer */
 	if
-	:: watch != NONE -> signal(watch)
+	:: watch != NONE -> waitq_rouse(watch)
 	:: else
 	fi
 #endif
@@ -454,6 +661,7 @@ inline retry_begin(t)
 	kicks[t] = 1;
 	req[t].must_retry = false;
 	req[t].state = TRYING;
+	req[t].told = false;
 	if
 	:: watch == t -> pass_watch()
 	:: else
@@ -473,17 +681,16 @@ inline retry_end(t)
 	:: req[t].state == TRYING ->
 		req[t].state = QUEUED;
 		watch = (watch == NONE -> t : watch);
-#ifndef BUG_BACK	/* a request that is back is not served */
 		waitq_serve()
-#endif
 	:: else
 	fi;
 	gift = TO_RESERVE;
 	if
 	:: hand[t] ->
+		count_kick();
+		waitq_keep();
 		waitq_give(hand[t]);
-		hand[t] = (gift == REFUSED -> hand[t] : 0);
-		count_kick()
+		hand[t] = (gift == REFUSED -> hand[t] : 0)
 #ifdef BUG_KICK		/* a kick during a try that fails is lost */
 	:: else -> kicks[t] = 0
 #else
@@ -493,6 +700,19 @@ inline retry_end(t)
 	if
 	:: hand[t]			/* core_return() */
 	:: else -> retry_after(t)
+	fi
+}
+
+inline waitq_keep()
+{
+	b7 = FIRST;
+	if
+	:: b7 != NONE ->
+		req[b7].kept = true;
+#ifndef BUG_KEEP	/* it is kept with what it lacks there */
+		waitq_serve()
+#endif
+	:: else
 	fi
 }
 
@@ -507,17 +727,26 @@ inline retry_after(t)
 
 /* ---- the lock ---------------------------------------------------------- */
 
+#define IS_IDLE		(NR(reserve) >= min_nr && min_nr && nr == 0)
+
 inline core_update_gate()
 {
 	bulk_nr = (NR(reserve) >= min_nr -> min_nr : bulk_nr);
-	gate = NR(reserve) >= min_nr && min_nr && nr == 0 && !MAX
+	gate = gate && IS_IDLE
 }
 
+/* After a success of the backend. */
+inline core_open_gate()
+{
+	gate = IS_IDLE && !MAX
+}
+
+#define IS_AWAKE(t)	(!req[t].asleep || req[t].signalled)
 #define SLEEPS_WELL(t) \
-	(!req[t].asleep || req[t].signalled || \
+	((IS_AWAKE(t) && req[t].spin != SPINNING) || \
 	 (req[t].state == QUEUED && !req[t].must_retry))
+#define IS_INSIDE(t)	(req[t].alive && req[t].spin != SERVED)
 #define DUTY_HELD(t)	(!LINKED(t) || !req[t].must_retry || holder == t)
-#define LINKED(t)	(req[t].state == QUEUED || req[t].state == TRYING)
 
 inline check_conservation()
 {
@@ -533,16 +762,19 @@ inline check_invariants()
 	/* I1 */
 	assert(LINKED(0) + LINKED(1) + LINKED(2) == nr);
 	/* I2 */
-	assert(FIRST_QUEUED == NONE ||
-	       NR(reserve) < req[FIRST_QUEUED].lack ||
-	       !HAS_SHARE(req[FIRST_QUEUED].lack));
+	b7 = FIRST_QUEUED;
+#ifndef BUG_LATE_SIGNAL
+	assert(b7 == NONE || !CAN_SERVE(b7) ||
+	       (req[b7].told && IS_AWAKE(b7) && !req[b7].kept));
+#endif
 	check_conservation();
+	assert(nr_inside == IS_INSIDE(0) + IS_INSIDE(1) + IS_INSIDE(2));
 	assert(nr_out <= MAX);
 	/* R5 */
-	assert(!owed || holder != NONE || FIRST_QUEUED == NONE ||
-	       !HAS_SHARE(req[FIRST_QUEUED].lack));
+	assert(!owed || holder != NONE || b7 == NONE ||
+	       !HAS_SHARE(req[b7].lack));
 	/* I4 */
-	assert(FIXED || FIRST_QUEUED == NONE ||
+	assert(FIXED || b7 == NONE ||
 	       (watch != NONE && req[watch].state == QUEUED &&
 		(!req[watch].asleep || req[watch].signalled ||
 		 req[watch].armed)));
@@ -561,18 +793,27 @@ inline unlock()
 {
 	core_update_gate();
 	check_invariants();
-	gift = 0; served = 0
+	gift = 0; served = 0;
+	past = false
 }
 
 /* ---- waiting ----------------------------------------------------------- */
 
-/* What a thread in waitq_wait() does next. */
-#define SLEEP		1
-#define TRY		2		/* call alloc_fn */
-#define REFUSE		3		/* call free_fn, from retry_run() */
-#define TRIM		4		/* call free_fn, from core_trim() */
-#define RETURN		5
-#define JOIN		6		/* BUG_LOST */
+/* What a thread in wait_for() does next. */
+#define JOIN		1		/* if it must */
+#define PAUSE		2		/* sleep or spin */
+#define SLEEP		3
+#define SPIN		4
+#define STORE		5		/* BUG_STORE */
+#define LOCK		6		/* it has left off spinning */
+#define LOOK		7		/* it has the lock */
+#define TRY		8		/* call alloc_fn */
+#define TRIED		9
+#define REFUSE		10		/* call free_fn, from retry_run() */
+#define REFUSED_ONE	11
+#define TRIM		12		/* call free_fn, from core_trim() */
+#define TRIMMED		13
+#define RETURN		14
 
 inline leave(t)
 {
@@ -602,14 +843,26 @@ inline end_wait(t)
 		assert(NR(slots[t]) == (granted -> count :
 						   count - req[t].lack) ||
 		       gone);
-		req[t].state = 0;
-		req[t].lack = 0;
-		req[t].must_retry = false;
-		req[t].passed_over = false;
-		req[t].came_after = 0;
-		req[t].alive = false;
-		next = RETURN
+		assert(req[t].spin != SERVED);
+		nr_inside--;
+		end_request(t)
 	fi
+}
+
+/* Its place on the stack is used for something else. */
+inline end_request(t)
+{
+	req[t].state = 0;
+	req[t].lack = 0;
+	req[t].spin = AWAY;
+	req[t].must_retry = false;
+	req[t].passed_over = false;
+	req[t].told = false;
+	req[t].kept = false;
+	req[t].passed = false;
+	req[t].came_after = 0;
+	req[t].alive = false;
+	next = RETURN
 }
 
 inline wait_until_unlinked(t)
@@ -624,42 +877,92 @@ inline wait_until_unlinked(t)
 	:: req[t].state != QUEUED ->
 		end_wait(t);
 		break
-	:: req[t].state == QUEUED && late ->
-		leave(t);
-		end_wait(t);
-		break
-	:: req[t].state == QUEUED && !late && req[t].must_retry ->
-		retry_begin(t);
-		next = TRY;
-		break
-	:: req[t].state == QUEUED && !late && !req[t].must_retry &&
-	   watch == t && due ->
-		retry_due()
-	:: else ->
-		req[t].asleep = true;
-		req[t].armed = watch == t;
-		next = SLEEP;
-		break
+	:: req[t].state == QUEUED ->
+		if
+		:: FIRST == t && CAN_SERVE(t) -> waitq_take(t)
+		:: else ->
+			if
+			:: late -> leave(t)
+			:: !late && req[t].must_retry ->
+				retry_begin(t);
+				next = TRY;
+				break
+			:: !late && !req[t].must_retry && watch == t && due ->
+				retry_due()
+			:: else -> next = PAUSE; break
+			fi
+		fi
 	od
+}
+
+/* The lock is held since wait_until_unlinked(), so this is in the same atomic;
+ * whether to spin, the clock and the number of spinners decide. */
+inline pause_until(t)
+{
+	if
+	:: next != PAUSE
+	:: next == PAUSE && FIRST_QUEUED == t && HAS(SPINS, t) && !PRIO ->
+		next = SPIN
+	:: next == PAUSE ->
+		if
+		:: FIRST_QUEUED == t && req[t].told -> req[t].kept = true
+		:: FIRST_QUEUED == t && req[t].told -> req[t].passed = true
+		:: FIRST_QUEUED != t || !req[t].told
+		fi;
+		/* A signal that was sent while it was awake has come by now,
+		 * in vain, or is still to come. */
+		if
+		:: req[t].signalled -> req[t].signalled = false
+		:: true
+		fi;
+		next = SLEEP
+	fi;
+	d_step {
+		if
+		:: next == SPIN -> req[t].spin = SPINNING
+		:: next == SLEEP -> sleep_until(t)
+		:: else
+		fi;
+		unlock()
+	}
+}
+
+inline sleep_until(t)
+{
+#ifndef BUG_TOLD	/* it sleeps again, and is not told again */
+	req[t].told = false;
+#endif
+	req[t].asleep = true;
+	req[t].armed = watch == t
 }
 
 inline wake(t)
 {
 	req[t].asleep = false;
-	req[t].signalled = false;
-	req[t].armed = false
+	req[t].armed = false;
+	req[t].signalled = req[t].signalled && LATE && !HAS(STACK, t);
+	next = LOOK;
+	if				/* cancelled() */
+	:: gone && req[t].state == QUEUED -> leave(t)
+#ifdef BUG_CANCEL	/* what it was granted is lost */
+	:: gone && req[t].state == GRANTED -> slots[t] = 0
+#endif
+	:: else
+	fi
 }
 
-inline waitq_wait(t)
+inline wait_for(t)
 {
 	req[t].alive = true;
+	nr_inside++;
 	req[t].state = QUEUED;
 	req[t].lack = count - NR(slots[t]);
 	assert(req[t].lack > 0 && req[t].lack <= CAP);
 	link_request(t);
+	req[t].kept = PRIO && FIRST == t;
 	retry_joined(t);
 	kicks[t] = 0;
-	wait_until_unlinked(t)
+	next = LOOK
 }
 
 /* ---- the world --------------------------------------------------------- */
@@ -704,21 +1007,49 @@ inline take_from_backend()
 			:: else -> e = 0
 			fi
 		};
-		if
-		:: nr > 0 -> d_step { retry_kick(); unlock() }
+		if			/* alloc_note_backend() */
+		:: !gate && (nr > 0 || (bulk_nr && !MAX &&
+					NR(reserve) >= bulk_nr)) ->
+			d_step { retry_kick(); core_open_gate(); unlock() }
 		:: else
 		fi
 	od;
 	e = 0
 }
 
+/* The reserve wants it, and nobody is to be told. */
+#ifdef BUG_QUICK	/* one that has just become the first is not told */
+#define IS_TOLD(t)	!req[t].kept
+#else
+#define IS_TOLD(t)	(req[t].told && !req[t].kept)
+#endif
+#define ONLY_RESERVE_WANTS \
+	(NR(reserve) < min_nr && !MAX && (nr == 0 || IS_TOLD(q[0])))
+
 /* The element is e; its gate was loaded before. */
 inline mempool_free()
 {
 	if
 	:: !seen ->
+#ifdef BUG_EARLY	/* it is let go before it has what it gets */
 		d_step {
-			take_back(e);
+			if
+			:: FIRST != NONE && req[FIRST].kept &&
+			   req[FIRST].lack == 1 && !MAX &&
+			   req[FIRST].spin == SPINNING ->
+				b7 = FIRST;
+				dismiss(b7)
+			:: else
+			fi
+		};
+#endif
+		d_step {
+			if
+			:: ONLY_RESERVE_WANTS ->
+				reserve_put(e);
+				gift = TO_RESERVE
+			:: else -> take_back(e)
+			fi;
 			if
 			:: gift != REFUSED ->
 				slots[me] = slots[me] & ~e;
@@ -727,12 +1058,6 @@ inline mempool_free()
 			fi;
 			unlock()
 		}
-#ifdef BUG_LATE_SIGNAL
-		if
-		:: to_signal != NONE -> signal(to_signal); to_signal = NONE
-		:: else
-		fi
-#endif
 	:: else -> seen = false
 	fi;
 	if
@@ -772,20 +1097,26 @@ inline mempool_free_bulk()
 /* False: there is no share, or it is kept for others. */
 inline claim(n)
 {
-	if
 #ifdef BUG_CLAIM	/* one share will do for a bulk request */
-	:: MAY_CLAIM(1) ->
+	waitq_may_claim(1);
 #else
-#ifdef BUG_NEWCOMER	/* shares are not kept for who waits */
-	:: HAS_SHARE(n) ->
-#else
-	:: MAY_CLAIM(n) ->
+	waitq_may_claim(n);
 #endif
-#endif
-		assert(FIRST_QUEUED == NONE);
+	if
+	:: may ->
+		check_passing();
 		nr_out = nr_out + (n);
 		claimed = n
 	:: else -> claimed = 0
+	fi
+}
+
+inline take_if_may(n)
+{
+	waitq_may_take(n);
+	if
+	:: may -> take(me, n)
+	:: else
 	fi
 }
 
@@ -793,28 +1124,62 @@ inline claim(n)
 inline take_if_all()
 {
 	if
-	:: NR(slots[me]) < count && MAY_TAKE(count - NR(slots[me])) ->
-		take(me, count - NR(slots[me]))
+	:: NR(slots[me]) < count -> take_if_may(count - NR(slots[me]))
 	:: else
 	fi
 }
 
-inline wait_for_all()
+/* With the share: all or nothing, and for now. */
+inline take_all(n)
 {
+#ifdef BUG_LAST		/* who was let past took the last share */
 	if
-	:: count > 1 && count > bulk_nr -> next = RETURN
-	:: (count == 1 || count <= bulk_nr) &&
-	   MAY_CLAIM(count) && MAY_TAKE(count) ->
-		take(me, count);
-		nr_out = nr_out + count;
+	:: HAS_SHARE(n) -> take_if_may(n)
+	:: else
+	fi;
+#else
+	waitq_may_take(n);
+	if
+	:: may && HAS_SHARE(n) -> take(me, n)
+	:: else
+	fi;
+#endif
+	if
+	:: slots[me] ->
+		nr_out = (MAX -> nr_out + (n) : 0);
 		granted = true;
 		next = RETURN
-	:: else ->
-		if
-		:: shutdown || late -> next = RETURN
-		:: else -> waitq_wait(me)
-		fi
+	:: else
 	fi
+}
+
+/* wait_for_all() */
+inline join()
+{
+#if MAX
+	if				/* unclaim() */
+	:: claimed ->
+#ifndef BUG_HELD	/* what it waits for is held by it */
+		nr_out = nr_out - claimed;
+#endif
+		waitq_serve()
+	:: else
+	fi;
+	claimed = 0;
+	if
+	:: nowait || (count > 1 && count > bulk_nr) -> next = RETURN
+	:: else -> take_all(count)
+	fi;
+#else
+	take_if_all();
+	granted = NR(slots[me]) == count;
+#endif
+	if
+	:: granted || next == RETURN || shutdown || late ||
+	   (count > 1 && count > bulk_nr) -> next = RETURN
+	:: else -> wait_for(me)
+	fi;
+	kicks[me] = 0
 }
 
 proctype thread(byte me)
@@ -831,19 +1196,18 @@ proctype thread(byte me)
 	bool granted;
 	bool gone;		/* cancelled */
 	bool seen;
-#ifdef BUG_LATE_SIGNAL
-	byte to_signal = NONE;
-#endif
 
 	do
 	:: rounds == ROUNDS || gone -> break
 	:: rounds < ROUNDS && !gone ->
 		atomic {
 			rounds++;
+			next = JOIN;
 			if
 			:: HAS(SINGLE, me) -> count = 1
 			:: HAS(BULK, me) -> count = 2
 			:: HAS(NOWAIT, me) -> count = 1; nowait = true
+			:: HAS(PREALLOC, me) -> goto preallocated
 			fi;
 			if
 			:: count > 1 && count > bulk_nr -> goto failed
@@ -851,26 +1215,29 @@ proctype thread(byte me)
 			fi
 		};
 #if MAX			/* cap_alloc() */
-		d_step {
+		atomic { time_passes(); d_step {
 			claim(count);
 #ifndef BUG_UNTRIED	/* who has no share to try with waits for the timer */
 			kicks[me] = (claimed || nowait || FIXED -> 0 : 2);
 #endif
 			unlock()
-		};
+		} };
 		if
 		:: claimed ->
 			take_from_backend();
-			d_step {
+			atomic { time_passes(); d_step {
 				take_if_all();
 				kicks[me] = !nowait && !FIXED &&
 					    NR(slots[me]) < count;
 				unlock()
-			};
+			} };
 			if
 			:: !nowait && NR(slots[me]) < count ->
 				take_from_backend();
-				d_step { take_if_all(); unlock() }
+				atomic {
+					time_passes();
+					d_step { take_if_all(); unlock() }
+				}
 			:: else
 			fi;
 			if
@@ -890,29 +1257,6 @@ proctype thread(byte me)
 #endif
 		:: else
 		fi;
-		atomic {
-			if
-			:: HAS(TMO, me) && !nowait -> late = true
-			:: true
-			fi;
-			d_step {
-				if
-				:: claimed ->
-#ifndef BUG_HELD	/* what it waits for is held by it */
-					nr_out = nr_out - claimed;
-#endif
-					waitq_serve()
-				:: else
-				fi;
-				claimed = 0;
-				if
-				:: nowait -> next = RETURN
-				:: else -> wait_for_all()
-				fi;
-				kicks[me] = (next == TRY -> kicks[me] : 0);
-				unlock()
-			}
-		};
 #else
 		take_from_backend();
 		atomic {		/* take_rest(), alloc_slow() */
@@ -920,6 +1264,7 @@ proctype thread(byte me)
 			:: NR(slots[me]) == count -> goto got
 			:: else
 			fi;
+			time_passes();
 			d_step {
 #ifdef BUG_BULK		/* it takes what there is of what it lacks */
 				if
@@ -929,12 +1274,9 @@ proctype thread(byte me)
 				:: else
 				fi;
 #endif
-				if
-				:: MAY_TAKE(count - NR(slots[me])) ->
-					take(me, count - NR(slots[me]))
-				:: else ->
-					kicks[me] = !nowait && !FIXED
-				fi;
+				take_if_all();
+				kicks[me] = !nowait && !FIXED &&
+					    NR(slots[me]) < count;
 #ifdef BUG_GATE		/* an element leaves through an open gate */
 				check_invariants()
 #else
@@ -948,107 +1290,106 @@ proctype thread(byte me)
 			fi
 		};
 		take_from_backend();
-		atomic {
+#endif
+		/*
+		 * Waiting.  A round is what a thread does with the lock, from
+		 * when it gets it until it lets it go.
+		 */
+		do
+		:: next == TRY ->
 			if
-			:: HAS(TMO, me) -> late = true
+			:: HAS(HANG, me) ->
+				resting++;
+				resting + ended >= N;
+				resting--
 			:: true
 			fi;
-			d_step {
-				if
-				:: NR(slots[me]) == count ->
-					granted = true;
-					next = RETURN
-				:: NR(slots[me]) < count &&
-				   MAY_TAKE(count - NR(slots[me])) ->
-					take(me, count - NR(slots[me]));
-					granted = true;
-					next = RETURN
-				:: else ->
-					if
-					:: (count > 1 && count > bulk_nr) ||
-					   shutdown || late ->
-						next = RETURN
-#ifdef BUG_LOST		/* the lock is dropped between looking and queueing */
-					:: else -> next = JOIN
-#else
-					:: else -> waitq_wait(me)
-#endif
-					fi
-				fi;
-				kicks[me] = (next == TRY -> kicks[me] : 0);
-				unlock()
-			}
-		};
-
-#ifdef BUG_LOST
-		if
-		:: next == JOIN -> d_step { waitq_wait(me); unlock() }
-		:: else
-		fi;
-#endif
-#endif
-		do
-		:: next == SLEEP ->
+			atomic { alloc_fn(hand[me]); next = TRIED }
+		:: next == REFUSE || next == TRIM ->
 			atomic {
+				free_fn(hand[me], hand[me]);
+				next = (next == TRIM -> TRIMMED : REFUSED_ONE)
+			}
+		:: atomic { next == SPIN && req[me].spin == SPINNING ->
+			/* It has seen an element, or time is up. */
+#ifdef BUG_STORE	/* it does not notice that it was told meanwhile */
+			next = STORE }
+		:: atomic { next == STORE ->
+#endif
+			req[me].spin = AWAY;
+			next = LOCK }
+		:: atomic { next == SPIN && req[me].spin == SERVED ->
+#ifdef BUG_SERVED	/* it ends as the others do */
+			next = LOCK }
+#else
+			d_step {	/* without the lock */
+				assert(!LINKED(me));
+				granted = req[me].state == GRANTED;
+				end_request(me)
+			} }
+#endif
+		:: atomic {
+			if
+			:: next == JOIN ->
 				if
-				:: req[me].signalled
+				:: HAS(TMO, me) && !nowait -> late = true
+				:: true
+				fi;
+				time_passes();
+				d_step { join() }
+			:: next == SLEEP ->
+				if
+				:: req[me].signalled ->
+					req[me].signalled = false
 				:: req[me].armed && due
 				:: spurious > 0 -> spurious--
 				:: HAS(TMO, me) && !late -> late = true
 				:: HAS(CANCEL, me) -> gone = true
 				fi;
-				d_step {
-					wake(me);
-					if
-					:: !gone -> wait_until_unlinked(me)
-					:: gone && req[me].state == QUEUED ->
-						leave(me);
-						end_wait(me)
-					:: else ->
-#ifdef BUG_CANCEL	/* what it was granted is lost */
-						slots[me] = 0;
+				d_step { wake(me) }
+			:: (next == SPIN && req[me].spin == ROUSED) ||
+			   next == LOCK ->
+				if
+				:: HAS(TMO, me) -> late = true
+				:: true
+				fi;
+#ifndef BUG_SERVED
+				assert(req[me].spin != SERVED);
+				req[me].spin = AWAY;
 #endif
-						end_wait(me)
-					fi;
-					unlock()
-				}
-			}
-		:: next == TRY ->
-			if
-			:: HAS(HANG, me) ->
-				kept++;
-				kept + ended >= N;
-				kept--
-			:: true
-			fi;
-			alloc_fn(hand[me]);
-			atomic {
+				next = LOOK
+			:: next == TRIED ->
 				if
 				:: HAS(TMO, me) -> late = true
 				:: true
 				fi;
 				d_step {
 					retry_end(me);
-					if
-					:: hand[me] -> next = REFUSE
-					:: else -> wait_until_unlinked(me)
-					fi;
-					unlock()
+					next = (hand[me] -> REFUSE : LOOK)
 				}
-			}
-		:: next == REFUSE ->
-			free_fn(hand[me], hand[me]);
-			d_step {
+			:: next == REFUSED_ONE ->
+				d_step {
 #ifndef BUG_REFUSED	/* who falls asleep meanwhile learns nothing */
-				retry_kick();
-				retry_after(me);
+					retry_kick();
+					retry_after(me);
 #endif
-				wait_until_unlinked(me);
-				unlock()
-			}
-		:: next == TRIM ->
-			free_fn(hand[me], hand[me]);
-			d_step { retry_kick(); end_wait(me); unlock() }
+					next = LOOK
+				}
+			:: next == TRIMMED ->
+				d_step { retry_kick(); next = LOOK }
+			fi;
+			d_step {
+				if
+				:: next == LOOK -> wait_until_unlinked(me)
+				:: else
+				fi
+#ifdef BUG_LOST		/* the lock is dropped between looking and sleeping */
+				; unlock()
+			} }; atomic {
+#else
+			};
+#endif
+			pause_until(me) }
 		:: next == RETURN -> break
 		od;
 		if
@@ -1056,10 +1397,19 @@ proctype thread(byte me)
 		:: else -> goto failed
 		fi;
 
+preallocated:	atomic {
+			count = 1;
+			time_passes();
+			d_step { take_all(1); unlock() };
+			if
+			:: !granted -> goto failed
+			:: else
+			fi
+		};
 got:		atomic {
 			assert(NR(slots[me]) == count);
 			if
-			:: HAS(KEEP, me) -> kept++; kept + ended >= N
+			:: HAS(KEEP, me) -> resting++; resting + ended >= N
 			:: else
 			fi
 		};
@@ -1091,6 +1441,21 @@ end:	do
 	:: nr > 0 && !due -> due = true
 	od
 }
+
+#ifdef BUG_LATE_SIGNAL
+#define DELIVER(t)	to_signal[t] -> d_step { \
+		assert(req[t].alive); \
+		req[t].signalled = req[t].asleep; \
+		to_signal[t] = false }
+proctype signals()
+{
+end:	do
+	:: DELIVER(0)
+	:: DELIVER(1)
+	:: DELIVER(2)
+	od
+}
+#endif
 
 #ifdef RESIZE1
 /* resize.c; as thread RESIZER it uses only its hand. */
@@ -1181,6 +1546,13 @@ proctype recovery()
 	running--
 }
 
+/* Who was not served has something to do still, core_trim(). */
+#ifdef BUG_UNTRIMMED	/* a spinner goes without */
+#define end_waiting(t)	dismiss(t)
+#else
+#define end_waiting(t)	waitq_rouse(t)
+#endif
+
 proctype shut()
 {
 	d_step {
@@ -1190,7 +1562,7 @@ proctype shut()
 		:: nr > 0 ->
 			b6 = q[0];
 			unlink_request(b6, CANCELLED);
-			signal(b6)
+			end_waiting(b6)
 		:: else
 		fi;
 #else
@@ -1198,7 +1570,7 @@ proctype shut()
 		:: nr > 0 ->
 			b6 = q[0];
 			unlink_request(b6, CANCELLED);
-			signal(b6)
+			end_waiting(b6)
 		:: else -> break
 		od;
 #endif
@@ -1213,10 +1585,13 @@ init
 		reserve = (1 << MIN) - 1;
 		backend = ((1 << BACKEND) - 1) << MIN;
 		hand[RECOVERY] = ((1 << OUTSIDE) - 1) << (MIN + BACKEND);
-		d_step { unlock() };
+		d_step { core_open_gate(); unlock() };
 		run thread(0);
 		run thread(1);
 		run thread(2);
+#ifdef BUG_LATE_SIGNAL
+		run signals();
+#endif
 		if
 		:: TIMER -> run clock()
 		:: else
@@ -1236,7 +1611,8 @@ init
 	}
 	ended == N && running == 0;
 	check_invariants();
-	assert(nr == 0 && holder == NONE && watch == NONE);
+	assert(nr == 0 && nr_inside == 0);
+	assert(holder == NONE && watch == NONE);
 	assert(NR(reserve) <= min_nr);
 	assert(nr_out == 0);
 	/* The reserve is whole, unless a growth could not be filled. */

@@ -1,0 +1,699 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check_policy.c - who may pass the first request, for how long, and who spins
+ *
+ * Linked with the library's own objects, so that the overtaking bound can be
+ * made an hour or nothing, and what is within or past it does not depend on how
+ * fast the machine is.
+ */
+#include "config.h"
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include <kmempool/mempool.h>
+
+#include "core.h"
+#include "deadline.h"
+#include "spin.h"
+#include "testlib.h"
+
+#define HOUR_NS		(3600 * NSEC_PER_SEC)
+
+static struct backend b;
+static mempool_t *pool;
+static void *elements[3];
+
+/* An empty pool; its backend gives nothing. */
+static void empty_pool(unsigned int min_nr, unsigned int max_nr,
+		       uint64_t bound_ns)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	unsigned int i;
+
+	attr.retry_ms = 3600000;
+	attr.max_nr = max_nr;
+	backend_init(&b, 64);
+	pool = mempool_create_attr((int)min_nr, backend_alloc, backend_free,
+				   &b, &attr);
+	ck_assert_ptr_nonnull(pool);
+	pool->kmp_core->waitq.bound_ns = bound_ns;
+	backend_give(&b, 0);
+	for (i = 0; i < min_nr; i++) {
+		elements[i] = mempool_alloc_preallocated(pool);
+		ck_assert_ptr_nonnull(elements[i]);
+	}
+}
+
+static void give(unsigned int i)
+{
+	mempool_free(elements[i], pool);
+	elements[i] = NULL;
+}
+
+static void end_pool(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		give(i);
+	ck_assert(pool_end(pool, &b));
+}
+
+static void queue(struct sleeper *s, unsigned int count)
+{
+	sleeper_start(s, pool, count);
+	ck_assert(wait_for_waiters(pool, 1));
+}
+
+/* The ways in which a newcomer may take one element without sleeping. */
+#define NR_WAYS		3
+static void *come_new(int way)
+{
+	void *element = NULL;
+
+	errno = 0;
+	switch (way) {
+	case 0:
+		return mempool_alloc(pool, GFP_ATOMIC);
+	case 1:
+		return mempool_alloc_preallocated(pool);
+	default:
+		errno = -mempool_alloc_bulk_until(pool, &element, 1,
+						  GFP_NOWAIT, NULL);
+		return element;
+	}
+}
+
+/* ---- the bound --------------------------------------------------------- */
+
+START_TEST(the_bound_is_what_the_manual_says)
+{
+	mempool_t *p = mempool_create_kmalloc_pool(1, 64);
+
+	ck_assert_uint_eq(p->kmp_core->waitq.bound_ns, 400000);
+	mempool_destroy(p);
+}
+END_TEST
+
+START_TEST(newcomers_may_pass_within_the_bound)
+{
+	struct sleeper s;
+
+	empty_pool(2, 0, HOUR_NS);
+	queue(&s, 2);
+	give(0);
+	elements[0] = come_new(_i);
+	ck_assert_ptr_nonnull(elements[0]);
+	ck_assert(!sleeper_done(&s));
+	give(0);
+	give(1);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(nobody_passes_when_the_bound_has_passed)
+{
+	struct sleeper s;
+
+	empty_pool(2, 0, 1);
+	queue(&s, 2);
+	give(0);
+	ck_assert_ptr_null(come_new(_i));
+	ck_assert_int_eq(errno, EAGAIN);
+	give(1);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(the_bound_counts_from_becoming_the_first)
+{
+	struct sleeper s[2];
+
+	empty_pool(3, 0, HOUR_NS);
+	queue(&s[0], 2);
+	sleeper_start(&s[1], pool, 2);
+	ck_assert(wait_for_waiters(pool, 2));
+	/* The first has been that for an hour. */
+	core_lock(pool->kmp_core);
+	pool->kmp_core->waitq.head->first_ns -= HOUR_NS;
+	core_unlock(pool->kmp_core);
+	give(0);
+	ck_assert_ptr_null(come_new(0));
+	give(1);
+	ck_assert_int_eq(sleeper_join(&s[0]), 0);
+	/* The second has just become it. */
+	give(2);
+	elements[2] = come_new(0);
+	ck_assert_ptr_nonnull(elements[2]);
+	give(2);
+	sleeper_free(&s[0]);
+	ck_assert_int_eq(sleeper_join(&s[1]), 0);
+	sleeper_free(&s[1]);
+	end_pool();
+}
+END_TEST
+
+START_TEST(shares_obey_the_bound)
+{
+	struct sleeper s;
+
+	/* One share is free, two are not enough for the first. */
+	empty_pool(2, 2, _i ? HOUR_NS : 1);
+	queue(&s, 2);
+	backend_give(&b, GIVE_ALWAYS);
+	give(0);
+	elements[0] = mempool_alloc_noreserve(pool, GFP_NOWAIT);
+	ck_assert_int_eq(elements[0] != NULL, _i);
+	give(0);
+	give(1);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(what_is_freed_within_the_bound_wakes_the_first)
+{
+	struct sleeper s;
+
+	empty_pool(1, 0, HOUR_NS);
+	queue(&s, 0);
+	pause_ms(20);			/* it sleeps */
+	give(0);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	ck_assert_uint_eq(stats_of(pool).free_waiter, 1);
+	ck_assert_uint_eq(stats_of(pool).alloc_handoff, 1);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(what_is_freed_after_the_bound_is_handed_over)
+{
+	struct sleeper s;
+
+	empty_pool(1, 0, 1);
+	queue(&s, 0);
+	give(0);
+	ck_assert_uint_eq(stats_of(pool).waiters, 0);
+	ck_assert_uint_eq(stats_of(pool).alloc_handoff, 1);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+/* Takes and gives until it has to wait. */
+static void *passes(void *arg)
+{
+	atomic_bool *stop = arg;
+	void *element;
+
+	while (!atomic_load(stop)) {
+		element = mempool_alloc(pool, GFP_ATOMIC);
+		if (!element)
+			break;
+		mempool_free(element, pool);
+	}
+	return NULL;
+}
+
+START_TEST(an_endless_stream_of_newcomers_ends_at_the_bound)
+{
+	atomic_bool stop = false;
+	pthread_t thread;
+	struct sleeper s;
+
+	empty_pool(2, 0, 50 * NSEC_PER_MSEC);
+	give(0);
+	pthread_create(&thread, NULL, passes, &stop);
+	/* It lacks two, of which there is one to take and give. */
+	queue(&s, 2);
+	pthread_join(thread, NULL);
+	atomic_store(&stop, true);
+	ck_assert(!sleeper_done(&s));
+	give(1);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(nobody_passes_while_a_deadline_is_near)
+{
+	struct sleeper s;
+
+	/* Nearer than two bounds. */
+	empty_pool(2, 0, HOUR_NS);
+	sleeper_start_until(&s, pool, 2, GFP_KERNEL, deadline_in_ms(3600000));
+	ck_assert(wait_for_waiters(pool, 1));
+	give(0);
+	ck_assert_ptr_null(come_new(_i));
+	give(1);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(a_deadline_that_is_gone_presses_nobody)
+{
+	struct sleeper s, pressed;
+
+	empty_pool(2, 0, HOUR_NS);
+	queue(&s, 2);
+	sleeper_start_until(&pressed, pool, 0, GFP_KERNEL, deadline_in_ms(50));
+	ck_assert_int_eq(sleeper_join(&pressed), ETIMEDOUT);
+	give(0);
+	elements[0] = come_new(0);
+	ck_assert_ptr_nonnull(elements[0]);
+	give(0);
+	give(1);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(a_pool_with_priority_inheritance_has_no_bound)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	mempool_t *p;
+
+	attr.flags = MEMPOOL_PRIO_INHERIT;
+	p = mempool_create_attr(1, mempool_kmalloc, mempool_kfree, (void *)64,
+				&attr);
+	ck_assert_uint_eq(p->kmp_core->waitq.bound_ns, 0);
+	mempool_destroy(p);
+}
+END_TEST
+
+START_TEST(what_was_fetched_for_those_who_wait_goes_to_the_first)
+{
+	struct sleeper s;
+
+	empty_pool(2, 0, HOUR_NS);
+	queue(&s, 2);
+	backend_give(&b, 1);
+	ck_assert_int_eq(mempool_refill(pool), -ENOMEM);
+	ck_assert_uint_eq(stats_of(pool).curr_nr, 1);
+	ck_assert_ptr_null(come_new(_i));
+	give(0);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+/* More come back than the reserve has room for, before anybody who was told has
+ * come for them. */
+#define NR_CROWD	8
+
+static void crowd(struct sleeper *s, void **held)
+{
+	unsigned int i;
+
+	empty_pool(1, 0, HOUR_NS);
+	backend_give(&b, NR_CROWD - 1);
+	for (i = 1; i < NR_CROWD; i++) {
+		held[i] = mempool_alloc(pool, GFP_KERNEL);
+		ck_assert_ptr_nonnull(held[i]);
+	}
+	held[0] = elements[0];
+	elements[0] = NULL;
+	for (i = 0; i < NR_CROWD; i++) {
+		sleeper_start(&s[i], pool, 0);
+		ck_assert(wait_for_waiters(pool, i + 1));
+	}
+}
+
+static void all_are_served(struct sleeper *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_CROWD; i++) {
+		ck_assert_int_eq(sleeper_join(&s[i]), 0);
+		ck_assert_uint_eq(backend_frees(&b), 0);
+	}
+	for (i = 0; i < NR_CROWD; i++)
+		sleeper_free(&s[i]);
+	end_pool();
+}
+
+START_TEST(what_comes_back_at_once_serves_all_who_wait)
+{
+	struct sleeper s[NR_CROWD];
+	void *held[NR_CROWD];
+	unsigned int i;
+
+	crowd(s, held);
+	for (i = 0; i < NR_CROWD; i++)
+		mempool_free(held[i], pool);
+	all_are_served(s);
+}
+END_TEST
+
+START_TEST(free_bulk_takes_what_all_who_wait_can_use)
+{
+	struct sleeper s[NR_CROWD];
+	void *held[NR_CROWD];
+
+	crowd(s, held);
+	ck_assert_uint_eq(mempool_free_bulk(pool, held, NR_CROWD), NR_CROWD);
+	all_are_served(s);
+}
+END_TEST
+
+START_TEST(a_smaller_min_nr_takes_nothing_from_who_was_told)
+{
+	struct sleeper s[3];
+	unsigned int i;
+
+	empty_pool(3, 0, HOUR_NS);
+	for (i = 0; i < 3; i++) {
+		sleeper_start(&s[i], pool, 0);
+		ck_assert(wait_for_waiters(pool, i + 1));
+	}
+	for (i = 0; i < 3; i++)
+		give(i);
+	ck_assert_int_eq(mempool_resize(pool, 1), 0);
+	for (i = 0; i < 3; i++)
+		ck_assert_int_eq(sleeper_join(&s[i]), 0);
+	ck_assert_uint_eq(backend_frees(&b), 0);
+	for (i = 0; i < 3; i++)
+		sleeper_free(&s[i]);
+	end_pool();
+}
+END_TEST
+
+static atomic_bool leave_handler;
+
+static void stay(int sig)
+{
+	(void)sig;
+	while (!atomic_load(&leave_handler))
+		pause_ms(1);
+}
+
+START_TEST(who_does_not_come_for_its_element_is_handed_it_after_the_bound)
+{
+	struct sleeper s[2];
+
+	/* The first is told, but its thread does not run. */
+	empty_pool(2, 0, HOUR_NS);
+	queue(&s[0], 0);
+	sleeper_start(&s[1], pool, 0);
+	ck_assert(wait_for_waiters(pool, 2));
+	atomic_store(&leave_handler, false);
+	catch_signals(stay);
+	pause_ms(50);
+	pthread_kill(s[0].thread, SIGUSR1);
+	pause_ms(50);
+	give(0);
+	core_lock(pool->kmp_core);
+	pool->kmp_core->waitq.head->first_ns -= HOUR_NS;
+	core_unlock(pool->kmp_core);
+	give(1);
+	ck_assert_int_eq(sleeper_join(&s[1]), 0);
+	atomic_store(&leave_handler, true);
+	ck_assert_int_eq(sleeper_join(&s[0]), 0);
+	sleeper_free(&s[0]);
+	sleeper_free(&s[1]);
+	end_pool();
+}
+END_TEST
+
+/* ---- who spins --------------------------------------------------------- */
+
+static cpu_set_t all_cpus;
+
+/* The thread may run on so many CPUs from now on; false: there are fewer. */
+static void *spins_on(void *arg)
+{
+	int want = *(int *)arg;
+	static bool may_spin;
+	cpu_set_t set;
+	int cpu, nr = 0;
+
+	CPU_ZERO(&set);
+	for (cpu = 0; cpu < CPU_SETSIZE && nr < want; cpu++)
+		if (CPU_ISSET(cpu, &all_cpus)) {
+			CPU_SET(cpu, &set);
+			nr++;
+		}
+	sched_setaffinity(0, sizeof(set), &set);
+	may_spin = spin_begin(1, -1);
+	if (may_spin)
+		spin_end();
+	return &may_spin;
+}
+
+static bool thread_may_spin_on(int nr_cpus)
+{
+	pthread_t thread;
+	void *may_spin;
+
+	pthread_create(&thread, NULL, spins_on, &nr_cpus);
+	pthread_join(thread, &may_spin);
+	return *(bool *)may_spin;
+}
+
+START_TEST(nobody_spins_on_one_cpu)
+{
+	sched_getaffinity(0, sizeof(all_cpus), &all_cpus);
+	ck_assert(!thread_may_spin_on(1));
+	if (CPU_COUNT(&all_cpus) > 1)
+		ck_assert(thread_may_spin_on(2));
+}
+END_TEST
+
+START_TEST(fewer_spin_than_there_are_cpus)
+{
+	unsigned int nr = 0, i;
+
+	sched_getaffinity(0, sizeof(all_cpus), &all_cpus);
+	while (spin_begin(1, -1))
+		nr++;
+	ck_assert_uint_eq(nr, (unsigned int)CPU_COUNT(&all_cpus) - 1);
+	for (i = 0; i < nr; i++)
+		spin_end();
+}
+END_TEST
+
+START_TEST(nobody_spins_where_others_need_the_cpus)
+{
+	sched_getaffinity(0, sizeof(all_cpus), &all_cpus);
+	ck_assert(!spin_begin((unsigned int)CPU_COUNT(&all_cpus), -1));
+}
+END_TEST
+
+static void *bound_spins(void *arg)
+{
+	bool *ok = arg;
+	cpu_set_t set;
+	int cpu = sched_getcpu();
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	ok[0] = !spin_begin(1, cpu);
+	ok[1] = spin_begin(1, cpu + 1);
+	if (ok[1])
+		spin_end();
+	return NULL;
+}
+
+START_TEST(a_bound_thread_spins_for_one_on_another_cpu_only)
+{
+	bool ok[2] = { false, false };
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, bound_spins, ok);
+	pthread_join(thread, NULL);
+	ck_assert(ok[0]);
+	ck_assert(ok[1]);
+}
+END_TEST
+
+START_TEST(waits_that_were_short_are_spun_through)
+{
+	uint64_t recent_ns = 0;
+	int i;
+
+	ck_assert_uint_gt(spin_budget(recent_ns), 0);
+	for (i = 0; i < 100; i++)
+		spin_learn(&recent_ns, 5000);
+	ck_assert_uint_ge(spin_budget(recent_ns), 5000);
+}
+END_TEST
+
+START_TEST(waits_that_were_long_are_not)
+{
+	uint64_t recent_ns = 0;
+	int i;
+
+	for (i = 0; i < 20; i++)
+		spin_learn(&recent_ns, NSEC_PER_SEC);
+	ck_assert_uint_eq(spin_budget(recent_ns), 0);
+}
+END_TEST
+
+/* ---- spinning ---------------------------------------------------------- */
+
+START_TEST(a_spinner_is_told_once_and_sees_what_was_written)
+{
+	uint32_t spin = SPIN_SPINNING;
+	unsigned int nr = 0;
+
+	/* Time over: it has left, and nobody can tell it any more. */
+	ck_assert_int_eq(spin_until(&spin, &nr, 1, 0, 0), SPIN_AWAY);
+	ck_assert_uint_eq(spin, SPIN_AWAY);
+	spin = SPIN_SERVED;
+	ck_assert_int_eq(spin_until(&spin, &nr, 1, deadline_now_ns(),
+				    DEADLINE_NEVER), SPIN_SERVED);
+	spin = SPIN_ROUSED;
+	ck_assert_int_eq(spin_until(&spin, &nr, 1, deadline_now_ns(),
+				    DEADLINE_NEVER), SPIN_ROUSED);
+}
+END_TEST
+
+START_TEST(a_spinner_sees_elements_that_nobody_told_it_of)
+{
+	uint32_t spin = SPIN_SPINNING;
+	unsigned int nr = 1;
+
+	ck_assert_int_eq(spin_until(&spin, &nr, 1, deadline_now_ns(),
+				    DEADLINE_NEVER), SPIN_AWAY);
+}
+END_TEST
+
+/* Two threads to and fro through two pools: what one waits for the other gives
+ * at once, so they spin, and are served while they do. */
+#define NR_PASSES	20000
+struct player {
+	mempool_t	*from, *to;
+	bool		ok;
+};
+
+static void *play(void *arg)
+{
+	struct player *player = arg;
+	void *element;
+	int i;
+
+	player->ok = true;
+	for (i = 0; i < NR_PASSES; i++) {
+		element = mempool_alloc(player->from, GFP_KERNEL);
+		player->ok = player->ok && element;
+		mempool_free(element, player->to);
+	}
+	return NULL;
+}
+
+START_TEST(every_pass_of_two_players_arrives)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	struct player players[2];
+	pthread_t threads[2];
+	mempool_t *pools[2];
+	void *ball, *other;
+	int i;
+
+	attr.flags = MEMPOOL_FIXED;
+	for (i = 0; i < 2; i++)
+		pools[i] = mempool_create_attr(1, mempool_kmalloc,
+					       mempool_kfree, (void *)64,
+					       &attr);
+	ball = mempool_alloc(pools[0], GFP_KERNEL);
+	other = mempool_alloc(pools[1], GFP_KERNEL);
+	for (i = 0; i < 2; i++) {
+		players[i] = (struct player){ pools[i], pools[!i], false };
+		pthread_create(&threads[i], NULL, play, &players[i]);
+	}
+	mempool_free(ball, pools[0]);
+	for (i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		ck_assert(players[i].ok);
+	}
+	mempool_free(other, pools[1]);
+	for (i = 0; i < 2; i++) {
+		ck_assert_uint_eq(stats_of(pools[i]).waiters, 0);
+		ck_assert_uint_eq(pools[i]->kmp_core->waitq.nr_inside, 0);
+		mempool_destroy(pools[i]);
+	}
+}
+END_TEST
+
+static Suite *policy(void)
+{
+	Suite *suite = suite_create("policy");
+	TCase *bound = tcase_create("bound");
+	TCase *who = tcase_create("who spins");
+	TCase *spinning = tcase_create("spinning");
+
+	tcase_set_timeout(bound, TEST_TIMEOUT);
+	tcase_add_test(bound, the_bound_is_what_the_manual_says);
+	tcase_add_loop_test(bound, newcomers_may_pass_within_the_bound,
+			    0, NR_WAYS);
+	tcase_add_loop_test(bound, nobody_passes_when_the_bound_has_passed,
+			    0, NR_WAYS);
+	tcase_add_test(bound, the_bound_counts_from_becoming_the_first);
+	tcase_add_loop_test(bound, shares_obey_the_bound, 0, 2);
+	tcase_add_test(bound, what_is_freed_within_the_bound_wakes_the_first);
+	tcase_add_test(bound, what_is_freed_after_the_bound_is_handed_over);
+	tcase_add_test(bound,
+		an_endless_stream_of_newcomers_ends_at_the_bound);
+	tcase_add_loop_test(bound, nobody_passes_while_a_deadline_is_near,
+			    0, NR_WAYS);
+	tcase_add_test(bound, a_deadline_that_is_gone_presses_nobody);
+	tcase_add_test(bound, a_pool_with_priority_inheritance_has_no_bound);
+	tcase_add_loop_test(bound,
+		what_was_fetched_for_those_who_wait_goes_to_the_first,
+			    0, NR_WAYS);
+	tcase_add_test(bound, what_comes_back_at_once_serves_all_who_wait);
+	tcase_add_test(bound, free_bulk_takes_what_all_who_wait_can_use);
+	tcase_add_test(bound,
+		a_smaller_min_nr_takes_nothing_from_who_was_told);
+	tcase_add_test(bound,
+		who_does_not_come_for_its_element_is_handed_it_after_the_bound);
+	suite_add_tcase(suite, bound);
+
+	tcase_add_test(who, nobody_spins_on_one_cpu);
+	tcase_add_test(who, fewer_spin_than_there_are_cpus);
+	tcase_add_test(who, nobody_spins_where_others_need_the_cpus);
+	tcase_add_test(who, a_bound_thread_spins_for_one_on_another_cpu_only);
+	tcase_add_test(who, waits_that_were_short_are_spun_through);
+	tcase_add_test(who, waits_that_were_long_are_not);
+	suite_add_tcase(suite, who);
+
+	tcase_set_timeout(spinning, TEST_TIMEOUT);
+	tcase_add_test(spinning,
+		a_spinner_is_told_once_and_sees_what_was_written);
+	tcase_add_test(spinning,
+		a_spinner_sees_elements_that_nobody_told_it_of);
+	tcase_add_test(spinning, every_pass_of_two_players_arrives);
+	suite_add_tcase(suite, spinning);
+	return suite;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(policy());
+	int nr_failed;
+
+	srunner_run_all(runner, CK_ENV);
+	nr_failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return nr_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
