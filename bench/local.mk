@@ -13,7 +13,68 @@ bench_libempty_la_SOURCES = bench/empty_layer.c bench/empty_layer.h
 bench_libempty_la_LDFLAGS = $(PTHREAD_FLAGS) $(SAN_FLAGS) \
 	-avoid-version -shared -rpath /nowhere
 
-.PHONY: bench
-bench: bench/layer
+noinst_PROGRAMS += bench/contention
+bench_contention_SOURCES = \
+	bench/contention.c \
+	bench/contest.c \
+	bench/contest.h \
+	bench/figures.c \
+	bench/figures.h \
+	bench/limits.c \
+	bench/limits.h \
+	bench/peer_queue.c \
+	bench/peer_textbook.c \
+	bench/peers.c \
+	bench/peers.h \
+	bench/plant.c \
+	bench/plant.h \
+	bench/rounds.c \
+	bench/rounds.h \
+	bench/table.c \
+	bench/table.h \
+	bench/verdict.c \
+	bench/verdict.h
+bench_contention_CPPFLAGS = $(AM_CPPFLAGS)
+bench_contention_LDADD = libkmempool.la
+if HAVE_GLIB
+bench_contention_SOURCES += bench/peer_glib.c
+bench_contention_CPPFLAGS += $(GLIB_CFLAGS)
+bench_contention_LDADD += $(GLIB_LIBS)
+endif
+if HAVE_APR
+bench_contention_SOURCES += bench/peer_apr.c
+bench_contention_CPPFLAGS += $(APR_CFLAGS)
+bench_contention_LDADD += $(APR_LIBS)
+endif
+
+noinst_PROGRAMS += bench/handoff
+bench_handoff_SOURCES = \
+	bench/figures.c \
+	bench/figures.h \
+	bench/handoff.c \
+	bench/idle.c \
+	bench/idle.h \
+	bench/pairs.c \
+	bench/pairs.h \
+	bench/relay.c \
+	bench/relay.h \
+	bench/relay_ways.c \
+	bench/verdict.c \
+	bench/verdict.h
+
+EXTRA_DIST += bench/contention.svg bench/plants.sh bench/plot.sh
+CLEANFILES += bench/contention.csv bench/handoff.csv
+
+.PHONY: bench bench-contention bench-handoff
+bench: bench-contention bench-handoff bench/layer
 	bench/layer
 	$(srcdir)/bench/layer.sh bench/layer
+
+# The plot in the source tree is made of this by hand, on a quiet machine.
+bench-contention: bench/contention
+	bench/contention --csv bench/contention.csv
+	$(srcdir)/bench/plot.sh bench/contention.csv bench/contention.svg || \
+		test $$? -eq 77
+
+bench-handoff: bench/handoff
+	bench/handoff --csv bench/handoff.csv
