@@ -17,7 +17,8 @@
 #   coverage   the branches of lib/ that the unit tests alone take
 #   mutants    whether the tests notice what is changed in lib/: a small sample
 #   cross      i686, aarch64 and s390x: the tests that need no framework
-#   bench      instructions that a pool adds, under callgrind
+#   bench      instructions that a pool adds, under callgrind; and that the
+#              other measurements run
 #   install    make install into a prefix, programs built from there, uninstall
 #   abi        the library's types and symbols are those of lib/libkmempool.abi
 #   tarball    the same sources make the same tarball, byte for byte
@@ -163,9 +164,14 @@ do_bench()
 	configured plain --enable-werror &&
 		bench/layer.sh "$dir/plain/bench/layer" | tee "$dir/bench.log" &&
 		awk -v most="$most" '$1 == "pool" { ok = $3 <= most }
-			END { exit !ok }' "$dir/bench.log" && return
-	echo "a pool adds more than $most instructions to a pair"
-	return 1
+			END { exit !ok }' "$dir/bench.log" || {
+		echo "a pool adds more than $most instructions to a pair"
+		return 1
+	}
+	run "$dir/contention.log" "$dir/plain/bench/contention" --quick \
+		--rounds 1 --only 1,4,1000 &&
+		run "$dir/handoff.log" "$dir/plain/bench/handoff" --quick \
+			--rounds 1
 }
 
 do_long()
