@@ -44,7 +44,7 @@ static int check(const struct mempool_attr *attr)
 	if (attr->emergency_nr || attr->stall_ms || attr->stall_fn ||
 	    attr->stall_arg)
 		return -EINVAL;
-	if (attr->node != MEMPOOL_NODE_ANY)
+	if (attr->node < MEMPOOL_NODE_ANY)
 		return -EINVAL;
 	if (attr->retry_ms > INT_MAX)
 		return -EINVAL;

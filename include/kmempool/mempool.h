@@ -138,7 +138,8 @@ struct mempool_attr {
 	void		(*stall_fn)(mempool_t *pool, void *stall_arg);
 					/* not yet */
 	void		*stall_arg;	/* not yet */
-	int		node;		/* not yet: MEMPOOL_NODE_ANY */
+	int		node;		/* a hint, as in mempool_create_node();
+					   0 is node 0 */
 };
 
 #define MEMPOOL_ATTR_INIT \
@@ -224,9 +225,9 @@ mempool_t *mempool_create_node(int min_nr, mempool_alloc_t *alloc_fn,
  *
  * Errors as mempool_create(), and
  *           EINVAL  a field or flag that this version does not know how to
- *                   honour, max_nr below @min_nr, attr->size below the first published size and
- *                   not 0, retry_ms above INT_MAX, element_size above what a stock
- *                   backend returns
+ *                   honour, max_nr below @min_nr, attr->size below the first
+ *                   published size and not 0, retry_ms above INT_MAX, node
+ *                   below -1, element_size above what a stock backend returns
  *           ENOMEM  also when there can be no lock with priority inheritance
  *           E2BIG   attr->size is larger than this library's structure and
  *                   the tail it does not know is not zero
