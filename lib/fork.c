@@ -21,11 +21,14 @@
  *
  * A thread that forks inside alloc_fn during a retry keeps its own request.
  *
- * The handlers are registered when the library is loaded: before any thread
- * can be making a pool, and before the program registers its own.  Handlers
- * run before a fork in the opposite order, so those of the program may use
- * pools.  If registering fails then, the first pool asks again; only in that
- * case is a fork while another thread makes that pool not covered.
+ * The handlers are registered when the library is loaded, before any thread
+ * can be making a pool.  Those before a fork run in the opposite order of
+ * registration, those after it in the same, so ours hold the locks only while
+ * no handler runs that was registered later: such a handler may use pools.  One
+ * registered earlier, by a program that loads the library at run time, runs
+ * while they are held, and using a pool waits for ever.  If registering fails
+ * then, the first pool asks again; only in that case is a fork while another
+ * thread makes that pool not covered, and the order is that of then.
  */
 #include "config.h"
 
