@@ -2,7 +2,9 @@
 /*
  * check_registry.c - finding and visiting pools, and the last words
  *
- * Covers mempool_find(), mempool_for_each() and kmempool_set_report().
+ * Covers mempool_find(), mempool_for_each() and kmempool_set_report().  That a
+ * walk works in a signal handler is promised to nobody; it is tested since the
+ * walk is without a lock for that.
  */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
@@ -13,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <check.h>
@@ -296,6 +299,76 @@ START_TEST(a_walk_is_not_disturbed_by_pools_that_come_and_go)
 }
 END_TEST
 
+/* ---- for_each in a signal handler ---------------------------------------- */
+
+#define NR_WALKS	2000
+
+static mempool_t *constant;		/* there all the time */
+static atomic_int nr_walks, nr_brief, nr_incomplete, nr_not_once;
+
+static int look_at(mempool_t *pool, void *nr_constant)
+{
+	if (!mempool_initialized(pool))
+		atomic_fetch_add(&nr_incomplete, 1);
+	if (pool == constant)
+		++*(int *)nr_constant;
+	else
+		atomic_fetch_add(&nr_brief, 1);
+	return 0;
+}
+
+static void walk_in_handler(int sig)
+{
+	int nr_constant = 0;
+
+	(void)sig;
+	if (mempool_for_each(look_at, &nr_constant) || nr_constant != 1)
+		atomic_fetch_add(&nr_not_once, 1);
+	atomic_fetch_add(&nr_walks, 1);
+}
+
+static void mask_alarm(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(how, &set, NULL);
+}
+
+/* It would wait for ever for a lock that the thread it interrupted holds. */
+START_TEST(a_walk_in_a_signal_handler_waits_for_nobody)
+{
+	static const struct itimerval often = { { 0, 200 }, { 0, 200 } };
+	static const struct itimerval never;
+	struct sigaction action = { .sa_handler = walk_in_handler,
+				    .sa_flags = SA_RESTART };
+	pthread_t threads[2];
+	int i;
+
+	constant = named_pool(NULL);
+	atomic_store(&stop, false);
+	ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+	for (i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL,
+						make_and_destroy, NULL), 0);
+	mask_alarm(SIG_BLOCK);		/* it goes to the others */
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+	while (atomic_load(&nr_walks) < NR_WALKS)
+		pause_ms(1);
+	setitimer(ITIMER_REAL, &never, NULL);
+	atomic_store(&stop, true);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	mask_alarm(SIG_UNBLOCK);
+	ck_assert_int_eq(atomic_load(&nr_not_once), 0);
+	ck_assert_int_eq(atomic_load(&nr_incomplete), 0);
+	/* Walks met pools on their way in and out. */
+	ck_assert_int_gt(atomic_load(&nr_brief), 0);
+	mempool_destroy(constant);
+}
+END_TEST
+
 /* ---- reports ------------------------------------------------------------- */
 
 static char report_arg[] = "arg";
@@ -375,6 +448,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, destroy_waits_for_a_visit_to_end);
 	tcase_add_test(tc, a_visit_that_ends_its_thread_lets_go_of_the_pool);
 	tcase_add_test(tc, a_walk_is_not_disturbed_by_pools_that_come_and_go);
+	tcase_add_test(tc, a_walk_in_a_signal_handler_waits_for_nobody);
 	suite_add_tcase(s, tc);
 
 	tc = tcase_create("report");
