@@ -149,7 +149,8 @@ struct mempool_attr {
 #define MEMPOOL_WAIT_BUCKETS	32
 
 /* What mempool_get_stats() reports.  Exact when no call on the pool is under
- * way; otherwise each figure was true at some moment during the call. */
+ * way; otherwise each figure was true at some moment during the call, but for
+ * outstanding, which is then no less than it was at any. */
 struct mempool_stats {
 	uint64_t min_nr;		/* size of the full reserve */
 	uint64_t curr_nr;		/* elements in the reserve */
