@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Each guarantee of libkmempool-guarantees(7) stands beside tests that back it,
-# and each of these exists.
+# and each of these exists.  Each thing that another page calls guaranteed is
+# one of these: the comment before it says which.
 
 LC_ALL=C
 export LC_ALL
@@ -66,6 +67,46 @@ while read -r number evidence; do
 		bad "guarantee $number: there is no $evidence"
 done <"$tmp/evidence"
 
-test $rc -ne 0 ||
-	echo "$last guarantees, $(wc -l <"$tmp/evidence") times backed by a test"
+# The lists from "Guaranteed:" to "No other guarantees".
+for other in "$top"/man/*.[37]; do
+	awk -v page="$(basename "$other")" -v last="$last" '
+	function bad(why) { print "FAIL: " page ":" NR ": " why; rc = 1 }
+	/Guaranteed/ && $0 != "Guaranteed:" { bad("not a list of its own") }
+	$0 == "Guaranteed:" { listed = 1; items = 0; numbered = 0; next }
+	!listed { next }
+	/^No other guarantees are made/ {
+		if (!items)
+			bad("nothing is guaranteed")
+		listed = 0
+		next
+	}
+	/^\.\\" guarantee [0-9]+(, [0-9]+)*$/ {
+		numbered = 1
+		for (i = 3; i <= NF; i++)
+			if ($i + 0 < 1 || $i + 0 > last + 0)
+				bad("there is no guarantee " $i + 0)
+		next
+	}
+	/^\.IP/ {
+		if (!numbered)
+			bad("the line before it names no guarantee")
+		items++
+		numbered = 0
+		next
+	}
+	!items { bad("not an item of the list") }
+	{ numbered = 0 }
+	END {
+		if (listed)
+			bad("no end of what is guaranteed")
+		exit rc
+	}' "$other" || rc=1
+done
+claims=$(cat "$top"/man/*.[37] | grep -c '^\.\\" guarantee ')
+test "$claims" -gt 0 || bad "no page names a guarantee"
+
+test $rc -ne 0 || {
+	echo "$last guarantees, $(wc -l <"$tmp/evidence") times backed by a test;"
+	echo "$claims claims of other pages are among them"
+}
 exit $rc

@@ -339,6 +339,22 @@ START_TEST(fills_run_with_cancellation_disabled)
 }
 END_TEST
 
+START_TEST(what_empties_the_reserve_runs_with_cancellation_disabled)
+{
+	make_pool(2, 0);
+	ck_assert_int_eq(mempool_resize(pool, 1), 0);
+	ck_assert_uint_eq(backend_frees(&b), 1);
+	ck_assert_int_eq(backend_free_cancel_state(&b), PTHREAD_CANCEL_DISABLE);
+	/* One free with the caller's state, so that the next is seen. */
+	mempool_free(backend_alloc(GFP_KERNEL, &b), pool);
+	ck_assert_int_eq(backend_free_cancel_state(&b), PTHREAD_CANCEL_ENABLE);
+	mempool_destroy(pool);
+	ck_assert_uint_eq(backend_frees(&b), 3);
+	ck_assert_int_eq(backend_free_cancel_state(&b), PTHREAD_CANCEL_DISABLE);
+	ck_assert_uint_eq(backend_live(&b), 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("resize");
@@ -374,6 +390,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, refill_keeps_what_it_got_before_the_backend_failed);
 	tcase_add_test(tc, refill_serves_sleepers_of_a_fixed_pool_first);
 	tcase_add_test(tc, fills_run_with_cancellation_disabled);
+	tcase_add_test(tc,
+		what_empties_the_reserve_runs_with_cancellation_disabled);
 	suite_add_tcase(s, tc);
 	return s;
 }

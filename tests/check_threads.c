@@ -220,6 +220,37 @@ START_TEST(what_threads_take_without_sleeping_is_in_one_hand)
 }
 END_TEST
 
+/* What every owner added, of the elements that are in the reserve. */
+static unsigned long sum_payloads(int nr)
+{
+	unsigned long sum = 0;
+	struct element *e[3];
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		e[i] = mempool_alloc_preallocated(pool);
+		ck_assert_ptr_nonnull(e[i]);
+		sum += (unsigned long)e[i]->payload;
+	}
+	for (i = 0; i < nr; i++)
+		mempool_free(e[i], pool);
+	return sum;
+}
+
+START_TEST(the_next_owner_sees_what_the_last_one_wrote)
+{
+	struct mempool_stats stats;
+
+	make_pool(3, false);
+	run_workers(take_and_give);
+	stats = stats_of(pool);
+	ck_assert_uint_gt(stats.alloc_reserve, 0);
+	ck_assert_uint_gt(stats.alloc_handoff, 0);
+	ck_assert_uint_eq(sum_payloads(3), sum_taken());
+	end_pool();
+}
+END_TEST
+
 static void *take_bulks(void *arg)
 {
 	struct worker *w = arg;
@@ -335,6 +366,66 @@ START_TEST(outstanding_is_never_too_small_while_threads_run)
 	make_pool(3, true);
 	run_workers(watch_stats);
 	ck_assert_uint_eq(workers[0].nr_failed + workers[1].nr_failed, 0);
+	end_pool();
+}
+END_TEST
+
+static atomic_ulong nr_begun[2], nr_ended[2];	/* allocations, frees */
+
+static void count_a_pair(struct worker *w)
+{
+	struct element *e;
+
+	atomic_fetch_add(&nr_begun[0], 1);
+	e = mempool_alloc(pool, GFP_KERNEL);
+	atomic_fetch_add(&nr_ended[0], 1);
+	take_in_hand(w, e);
+	atomic_fetch_add(&nr_begun[1], 1);
+	give_away(w, e);
+	atomic_fetch_add(&nr_ended[1], 1);
+}
+
+static void *count_pairs(void *arg)
+{
+	int i;
+
+	for (i = 0; i < ROUNDS; i++)
+		count_a_pair(arg);
+	return NULL;
+}
+
+/* Two compare, until all the others have ended. */
+static void *compare_figures(void *arg)
+{
+	const unsigned long all = (NR_THREADS - 2) * ROUNDS;
+	struct worker *w = arg;
+	unsigned long at_least[2];
+	struct mempool_stats stats;
+
+	if (w->id > 2)
+		return count_pairs(arg);
+	do {
+		at_least[0] = atomic_load(&nr_ended[0]);
+		at_least[1] = atomic_load(&nr_ended[1]);
+		stats = stats_of(pool);
+		if (stats.alloc_backend < at_least[0] ||
+		    stats.free_backend < at_least[1] ||
+		    stats.alloc_backend > atomic_load(&nr_begun[0]) ||
+		    stats.free_backend > atomic_load(&nr_begun[1]))
+			w->nr_failed++;
+		if (stats.free_backend > 0 && stats.free_backend < all)
+			w->nr_taken++;
+	} while (at_least[1] < all);
+	return NULL;
+}
+
+START_TEST(figures_read_under_way_were_true_during_the_call)
+{
+	make_pool(3, true);
+	run_workers(compare_figures);
+	ck_assert_uint_eq(workers[0].nr_failed + workers[1].nr_failed, 0);
+	/* Somebody was under way. */
+	ck_assert_uint_gt(workers[0].nr_taken + workers[1].nr_taken, 0);
 	end_pool();
 }
 END_TEST
@@ -533,6 +624,7 @@ static Suite *suite(void)
 	tcase_add_test(tc,
 		threads_with_a_backend_that_gives_do_not_touch_the_reserve);
 	tcase_add_test(tc, what_threads_take_without_sleeping_is_in_one_hand);
+	tcase_add_test(tc, the_next_owner_sees_what_the_last_one_wrote);
 	tcase_add_test(tc, threads_that_take_bulks_never_interlock);
 	tcase_add_test(tc, resizing_under_way_disturbs_nobody);
 	suite_add_tcase(s, tc);
@@ -541,6 +633,7 @@ static Suite *suite(void)
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, the_counts_of_threads_that_have_gone_are_kept);
 	tcase_add_test(tc, outstanding_is_never_too_small_while_threads_run);
+	tcase_add_test(tc, figures_read_under_way_were_true_during_the_call);
 	tcase_add_test(tc, a_pool_that_takes_the_place_of_another_starts_at_0);
 	tcase_add_test(tc, many_pools_count_each_for_itself);
 	suite_add_tcase(s, tc);

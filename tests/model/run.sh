@@ -129,7 +129,7 @@ full shutdown-trim FIXED=1 SINGLE=2 BULK=1 NOWAIT=4 SHUTDOWN=1 SPINS=1 RESIZE1=1
 full live MIN=1 BACKEND=1 TIMER=1 SPURIOUS=0 LIVE
 short live-bulk FLAKY=1 TIMER=1 SINGLE=4 BULK=1 NOWAIT=2 SPURIOUS=0 LIVE
 full live-spin FIXED=1 SINGLE=4 BULK=3 SPURIOUS=0 SPINS=3 LIVE
-full live-recover MIN=1 OUTSIDE=1 SINGLE=3 NOWAIT=4 KEEP=3 HANG=1 TIMER=1 SPURIOUS=0 LIVE
+full live-recover MIN=0 OUTSIDE=2 SINGLE=3 NOWAIT=4 KEEP=3 HANG=1 TIMER=1 SPURIOUS=0 LIVE
 # At most MAX elements outside.  Without a timer neither a share nor an element
 # may lie idle while somebody waits for both, in whatever order they came.
 short cap MAX=1 MIN=1 BACKEND=1 NOWAIT=4 CANCEL=2
@@ -152,7 +152,7 @@ cat >"$tmp/bugs" <<'END'
 full TIMEOUT fixed assertion violated
 full CANCEL fixed assertion violated
 # A wake-up is lost.
-short LOST fixed-wait assertion violated
+full LOST fixed-wait assertion violated
 short TELL fixed-wait assertion violated
 full TOLD fixed assertion violated
 full QUICK fixed assertion violated
@@ -160,7 +160,7 @@ full SHUTDOWN shutdown assertion violated
 full WATCH timer assertion violated
 full DUTY kick invalid end state
 full JOIN kick invalid end state
-short KICK kick invalid end state
+full KICK kick invalid end state
 full BULK fixed-wait invalid end state
 full SHRINK fixed-resize invalid end state
 # Something lies idle, or is taken out of turn.
@@ -178,7 +178,7 @@ full HANG live-recover acceptance cycle
 # One that has left is touched, or one touches the pool that is to have left.
 full LATE_SIGNAL fixed-stack assertion violated
 short STORE fixed-wait assertion violated
-short SERVED fixed-wait assertion violated
+full SERVED fixed-wait assertion violated
 full EARLY fixed-spin assertion violated
 # The free that does not take the lock.
 short GATE fixed-wait invalid end state

@@ -9,11 +9,12 @@
  * What is simplified, and why nothing is lost by it
  *
  *   lock      A section under the lock is one step (a d_step, or several in an
- *             atomic; the last one ends in unlock()).  What is read without the lock is the gate,
- *             waitq.nr and bulk_nr: a section writes the gate once, as its
- *             last act, and moves the others in one direction, so a reader in
- *             mid-section does what one before or after it would.  Loading
- *             the gate and acting on it are separate steps.
+ *             atomic; the last one ends in unlock()).  What is read without
+ *             the lock is the gate, waitq.nr, reserve.nr and bulk_nr: a
+ *             section writes the gate once, as its last act, and moves the
+ *             others in one direction, so a reader in mid-section does what
+ *             one before or after it would.  Loading the gate and acting on
+ *             it are separate steps.
  *   elements  One bit each.  A place (the reserve, the backend, a caller's
  *             slots, the hand of a thread on its way to or from the backend)
  *             is a set of bits.  The reserve is not kept in order.
