@@ -183,13 +183,33 @@ do_long()
 			tests/check_order tests/check_fork)"
 }
 
+# An explorer that has become slow, or lost its scenarios, finds nothing either.
+# bugs.sh counts its bugs itself.
 do_explore()
 {
 	configured plain --enable-werror &&
 		KMEMPOOL_TEST_LONG=1 \
 		checked plain TESTS=tests/explore/explore &&
-		tail -n 1 "$dir/plain/tests/explore/explore.log" &&
+		explored 20 1000000 "$dir/plain/tests/explore/explore.log" &&
 		top_builddir=$dir/plain tests/explore/bugs.sh
+}
+
+# explored SCENARIOS RATE LOG: so many, and more than so many schedules a minute
+explored()
+{
+	awk -v scenarios="$1" -v rate="$2" '
+		/^[0-9]+ scenarios, / { nr = $1; print }
+		/^without those that fork: .* a minute$/ {
+			per_minute = $(NF - 2)
+			print
+		}
+		END {
+			if (nr >= scenarios && per_minute > rate)
+				exit 0
+			print "not " scenarios " scenarios and more than " \
+				rate " schedules a minute"
+			exit 1
+		}' "$3"
 }
 
 do_clang()

@@ -3,7 +3,7 @@
 #
 # Plants each bug of bugs.list in a copy of lib/ and requires that the scenario
 # named there finds it within 1000 schedules.  A detector that nobody has seen
-# detect is a hope.
+# detect is a hope; so of all of them at least 10 must have been found.
 #
 #   tests/explore/bugs.sh [NAME...]    all, or those named
 #
@@ -102,5 +102,7 @@ while IFS='|' read -r name file scenario script; do
 	fi
 done <"$here/bugs.list"
 
+least=10
+test $# -eq 0 || least=1
 echo "$found planted bugs found, $failed not"
-test $failed -eq 0 && test $found -gt 0
+test $failed -eq 0 && test $found -ge $least
