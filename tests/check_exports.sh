@@ -13,7 +13,7 @@ nm=${NM:-nm}
 
 for tool in "${nm%% *}" readelf; do
 	command -v "$tool" >/dev/null || {
-		echo "$tool is not installed: the exports cannot be read"
+		echo "skip: $tool is not installed: the exports cannot be read"
 		exit 77
 	}
 done

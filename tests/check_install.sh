@@ -22,7 +22,7 @@ tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 
 test -n "$pkg_config" || {
-	echo "pkg-config is not installed: cannot build as a user would"
+	echo "skip: pkg-config is not installed: cannot build as a user would"
 	exit 77
 }
 

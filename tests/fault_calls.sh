@@ -14,7 +14,7 @@ program=${2:-tests/fault_points}
 nm=${NM:-nm}
 
 command -v "${nm%% *}" >/dev/null || {
-	echo "${nm%% *} is not installed: the calls cannot be read"
+	echo "skip: ${nm%% *} is not installed: the calls cannot be read"
 	exit 77
 }
 tmp=$(mktemp -d) || exit 1

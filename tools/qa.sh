@@ -24,9 +24,10 @@
 #   tarball    the same sources make the same tarball, byte for byte
 #   distcheck  make distcheck
 #
-# A skipped test is an error here.  A check whose tools are missing is skipped,
-# as the last lines say; .ci/run takes that for a failure.  Builds and logs lie
-# in $QA_DIR, or in a temporary directory that is removed when all went well.
+# A test, or a case of one, that is skipped although it can run here is an error
+# (tools/skipped.sh).  A check whose tools are missing is skipped, as the last
+# lines say; .ci/run takes that for a failure.  Builds and logs lie in $QA_DIR,
+# or in a temporary directory that is removed when all went well.
 
 set -u
 export LC_ALL=C
@@ -74,19 +75,7 @@ configured()
 	} && run "$dir/$name/make.log" make -C "$dir/$name" -j "$jobs"
 }
 
-# skipped_tests LOG: those that can run here.  A container may refuse a time
-# namespace.
-skipped_tests()
-{
-	grep '^SKIP:' "$1" |
-		if unshare -T true 2>/dev/null; then
-			cat
-		else
-			grep -v 'tests/time_namespace\.sh$'
-		fi | grep .
-}
-
-# checked NAME ARGUMENT...: make check there; a skipped test is a failure
+# checked NAME ARGUMENT...: make check there; to skip what can run is a failure
 checked()
 {
 	local name=$1 log=$dir/$1/check.log rc=0
@@ -94,7 +83,7 @@ checked()
 	${wrapper:-} make -C "$dir/$name" -j "$jobs" check "$@" >"$log" 2>&1 ||
 		rc=1
 	grep -E '^(# [A-Z]*|SKIP|FAIL|ERROR|XPASS):' "$log" || rc=1
-	! skipped_tests "$log" >/dev/null || rc=1
+	tools/skipped.sh "$dir/$name" "$log" || rc=1
 	test $rc -eq 0 || {
 		grep -E ' error: |undefined reference|^make.* Error' "$log"
 		tail -n 200 "$dir/$name/test-suite.log"

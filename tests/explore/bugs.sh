@@ -22,7 +22,7 @@ found=0
 unset KMEMPOOL_TEST_LONG
 
 test -f "$build/config.h" || {
-	echo "no config.h in $build; set top_builddir"
+	echo "skip: no config.h in $build; set top_builddir"
 	exit 77
 }
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kmempool-bugs.XXXXXX") || exit 1

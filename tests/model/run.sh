@@ -83,7 +83,7 @@ short | full) ;;
 esac
 for tool in spin "${CC%% *}"; do
 	command -v "$tool" >/dev/null || {
-		echo "skipped: $tool is not installed"
+		echo "skip: $tool is not installed"
 		exit 77
 	}
 done
