@@ -237,6 +237,29 @@ START_TEST(destroy_waits_for_a_visit_to_end)
 }
 END_TEST
 
+static int cancel_who_destroys(mempool_t *pool, void *arg)
+{
+	struct long_visit *v = arg;
+
+	visit_while_destroyed(pool, arg);
+	pthread_cancel(v->thread);
+	pause_ms(10);
+	return 0;
+}
+
+START_TEST(a_destroy_that_waits_for_a_visit_is_no_cancellation_point)
+{
+	struct destroyer d = { .pool = named_pool("visited") };
+	struct long_visit v = { .d = &d };
+
+	ck_assert_int_eq(mempool_for_each(cancel_who_destroys, &v), 0);
+	pthread_join(v.thread, NULL);
+	ck_assert(!v.destroyed_meanwhile);
+	ck_assert(atomic_load(&d.done));
+	ck_assert_ptr_null(mempool_find("visited"));
+}
+END_TEST
+
 static atomic_bool stop;
 
 static void *make_and_destroy(void *unused)
@@ -446,6 +469,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, for_each_refuses_null);
 	tcase_add_test(tc, pools_in_the_callers_storage_are_visited_too);
 	tcase_add_test(tc, destroy_waits_for_a_visit_to_end);
+	tcase_add_test(tc,
+		a_destroy_that_waits_for_a_visit_is_no_cancellation_point);
 	tcase_add_test(tc, a_visit_that_ends_its_thread_lets_go_of_the_pool);
 	tcase_add_test(tc, a_walk_is_not_disturbed_by_pools_that_come_and_go);
 	tcase_add_test(tc, a_walk_in_a_signal_handler_waits_for_nobody);

@@ -248,7 +248,8 @@ mempool_t *mempool_create_attr(int min_nr, mempool_alloc_t *alloc_fn,
  * frees, been counted: mempool_drain_until() returned 0 and no call began
  * since.  Requests still waiting are a misuse: reported, then abort().
  *
- * Sleeps: no.
+ * Sleeps: while mempool_for_each() or mempool_find() visits the pool; not a
+ *         cancellation point.
  */
 KMEMPOOL_API
 void mempool_destroy(mempool_t *pool) KMEMPOOL_SYM(destroy);
