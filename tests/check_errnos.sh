@@ -7,7 +7,8 @@
 # functions in parentheses on its first line, or else for all of the page that
 # return int or a pointer.  tests/errnos.list has one line for each function
 # and errno, with the test that provokes it; the names of both must stand in
-# that test, or in a function of the same file that it calls.
+# that test, or in a function of the same file that it calls.  libkmempool(7)
+# lists each errno.
 
 LC_ALL=C
 export LC_ALL
@@ -74,6 +75,13 @@ sed '/^#/d' "$top/tests/errnos.list" >"$tmp/list"
 cut -d ' ' -f 1,2 "$tmp/list" | sort >"$tmp/listed"
 diff "$tmp/promised" "$tmp/listed" >"$tmp/diff" ||
 	bad "man/ (<) and tests/errnos.list (>) differ:" "$(cat "$tmp/diff")"
+
+# The tour explains each of them once.
+cut -d ' ' -f 2 "$tmp/promised" | sort -u >"$tmp/errnos"
+sed -n '/^\.SH ERRORS/,/^\.SH ATTRIBUTES/s/^\.BR* \(E[A-Z0-9]*\).*/\1/p' \
+	"$top/man/libkmempool.7" | sort >"$tmp/toured"
+diff "$tmp/errnos" "$tmp/toured" >"$tmp/diff" ||
+	bad "the pages (<) and libkmempool(7) (>) differ:" "$(cat "$tmp/diff")"
 
 # provokes FILE TEST NAME...: the test's text, with that of the functions it
 # calls from the same file, has every name.

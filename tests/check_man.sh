@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # Every function of the headers has a manual page under its own name, with
-# RETURN VALUE and ERRORS; every page is clean under mandoc and groff and is
-# installed; the program in README is examples/hello.c.
+# RETURN VALUE and ERRORS; every page is clean under mandoc and groff, is
+# installed, and is under SEE ALSO in libkmempool(7); the program in README is
+# examples/hello.c.
 
 LC_ALL=C
 export LC_ALL
@@ -52,6 +53,16 @@ done <"$tmp/functions"
 for page in "$top"/man/*.[37]; do
 	grep -q "man/$(basename "$page")" "$top/man/local.mk" ||
 		bad "$page is not in man/local.mk"
+done
+
+# The tour leads to every page.
+sed -n '/^\.SH SEE ALSO/,$p' "$top/man/libkmempool.7" |
+	sed -n 's/^\.BR \([a-z_\-]*\) (\([37]\)),*$/\1.\2/p' |
+	tr -d '\\' >"$tmp/seen"
+for page in $(grep -L '^\.so ' "$top"/man/*.[37]); do
+	page=$(basename "$page")
+	test "$page" = libkmempool.7 || grep -qx "$page" "$tmp/seen" ||
+		bad "$page is not under SEE ALSO in libkmempool(7)"
 done
 
 # The indented program of README is the example, to the letter.
