@@ -548,7 +548,8 @@ mempool_t *mempool_find(const char *name) KMEMPOOL_SYM(find);
 /**
  * kmempool_set_report - where the last words go
  * @fn:  called with one or more lines of text before abort(), when a misuse or
- *       a broken invariant is found; NULL writes them to stderr, the default
+ *       a broken invariant is found; NULL writes them to stderr, the default.
+ *       A library built with --enable-debug may hold a pool's lock then
  * @arg: passed to it
  *
  * To be called before pools are used: not thread-safe.  Sleeps: no.
