@@ -201,6 +201,23 @@ START_TEST(a_failed_call_that_could_not_sleep_counts)
 }
 END_TEST
 
+START_TEST(a_failed_preallocated_counts_and_a_failed_noreserve_does_not)
+{
+	void *held;
+
+	make_pool(1);
+	held = mempool_alloc_preallocated(pool);
+	ck_assert_ptr_null(mempool_alloc_preallocated(pool));
+	ck_assert_uint_eq(stats_of(pool).nowait_failures, 1);
+	backend_give(&b, 0);
+	ck_assert_ptr_null(mempool_alloc_noreserve(pool, GFP_NOWAIT));
+	ck_assert_uint_eq(stats_of(pool).backend_failures, 1);
+	ck_assert_uint_eq(stats_of(pool).nowait_failures, 1);
+	mempool_free(held, pool);
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
 START_TEST(a_hand_off_counts_on_both_sides)
 {
 	struct mempool_stats stats;
@@ -505,6 +522,8 @@ static Suite *suite(void)
 		a_new_pool_starts_from_0_and_leaves_the_counts_of_others_alone);
 	tcase_add_test(tc, a_failing_retry_counts);
 	tcase_add_test(tc, a_failed_call_that_could_not_sleep_counts);
+	tcase_add_test(tc,
+		a_failed_preallocated_counts_and_a_failed_noreserve_does_not);
 	tcase_add_test(tc, a_hand_off_counts_on_both_sides);
 	tcase_add_test(tc, free_bulk_counts_where_each_element_went);
 	tcase_add_test(tc, the_length_of_a_wait_is_counted);

@@ -163,7 +163,8 @@ struct mempool_stats {
 	uint64_t alloc_handoff;		/* to a request that waited, whatever
 					   they came from */
 	uint64_t backend_failures;	/* times alloc_fn returned NULL */
-	uint64_t nowait_failures;	/* calls that could not sleep, failed */
+	uint64_t nowait_failures;	/* calls that could not sleep, failed,
+					   but for those of _noreserve */
 	uint64_t waits;			/* requests that were queued */
 	uint64_t waiters;		/* requests queued now */
 	uint64_t waiters_max;		/* most at once */
