@@ -26,7 +26,7 @@ exists()
 		grep -qx "START_TEST($2)" "$top/tests/$1.c"
 		;;
 	explore:?*)
-		cat "$top"/tests/explore/scenarios_*.c | grep -q "{ \"$2\","
+		cat "$top"/tests/explore/scenarios_*.c | grep -q "SCENARIO($2,"
 		;;
 	model:?*)
 		grep -Eq "^(short|full) $2 " "$top/tests/model/run.sh"
