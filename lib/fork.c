@@ -61,7 +61,6 @@ static void restart(mempool_t *pool)
 	struct mempool_core *core = pool->kmp_core;
 
 	waitq_child(core);
-	core_update_gate(core);
 	if (!core->prio_inherit)
 		pthread_mutex_unlock(&core->lock);
 	else if (core_init_lock(core))
