@@ -318,6 +318,15 @@ int fault_setspecific(struct fault_site *site, pthread_key_t key,
 	return fails(site) ? ENOMEM : pthread_setspecific(key, value);
 }
 
+int fault_getaffinity(struct fault_site *site, pid_t pid, size_t size,
+		      void *set)
+{
+	if (!fails(site))
+		return sched_getaffinity(pid, size, set);
+	errno = EINVAL;
+	return -1;
+}
+
 int fault_mutexattr_init(struct fault_site *site, pthread_mutexattr_t *attr)
 {
 	int err = fails(site) ? ENOMEM : pthread_mutexattr_init(attr);

@@ -26,6 +26,7 @@ rc=0
 cat >"$tmp/cannot" <<'END'
 _GLOBAL_OFFSET_TABLE_           no call
 _Unwind_Resume                  the compiler's
+__sched_cpucount                never fails
 __assert_fail                   does not return
 __errno_location                never fails
 __gcc_personality_v0            the compiler's
@@ -45,10 +46,12 @@ pthread_condattr_init           never fails in glibc and musl
 pthread_condattr_setclock       fails only for other clocks
 pthread_equal                   never fails
 pthread_mutex_lock              fails only when misused
+pthread_mutex_trylock           its failure is the way to sleep
 pthread_mutex_unlock            fails only when misused
 pthread_once                    never fails
 pthread_self                    never fails
 pthread_setcancelstate          fails only when misused
+sched_getcpu                    answers -1 where it cannot: not known
 strcmp                          never fails
 strlen                          never fails
 sysconf                         the page size is always there

@@ -66,6 +66,8 @@ int fault_mutex_init(struct fault_site *site, pthread_mutex_t *mutex,
 int fault_mutex_destroy(pthread_mutex_t *mutex);
 int fault_atfork(struct fault_site *site, void (*prepare)(void),
 		 void (*parent)(void), void (*child)(void));
+int fault_getaffinity(struct fault_site *site, pid_t pid, size_t size,
+		      void *set);
 /* Remembers where this thread is about to call alloc_fn; returns @gfp. */
 gfp_t fault_mark(struct fault_site *site, gfp_t gfp);
 
@@ -104,6 +106,9 @@ gfp_t fault_mark(struct fault_site *site, gfp_t gfp);
 	fault_mutex_destroy(mutex)
 #define pthread_atfork(prepare, parent, child)				\
 	fault_atfork(FAULT_SITE("pthread_atfork"), prepare, parent, child)
+
+#define sched_getaffinity(pid, size, set)				\
+	fault_getaffinity(FAULT_SITE("sched_getaffinity"), pid, size, set)
 
 /* The user's callback fails by itself, but must know the place. */
 #define alloc_fn(gfp, data)						\
