@@ -104,10 +104,10 @@
  * from what collects for it.  So the first request is served in the end, and
  * after it the next.
  *
- * The bound is a compromise.  One element, 16 threads, 1 us each, two CPUs:
- * switching costs some 40 us of CPU here, so 100 us lose a tenth of the
- * throughput with several elements, 400 us a fortieth, and the longest wait is
- * 16 times the bound.
+ * The bound is a compromise.  With 16 threads on two CPUs the longest wait is 16
+ * times the bound; and each time that the first request is served past the bound
+ * costs some 40 us of CPU, which with four elements is an eighth of the
+ * throughput where the bound is 200 us, and a twentieth where it is 500 us.
  *
  * 6. The gate
  *
