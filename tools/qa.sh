@@ -13,7 +13,9 @@
 #   asan       AddressSanitizer and UBSan, with invariants: make check
 #   tsan       ThreadSanitizer, with invariants: make check
 #   valgrind   the unit tests under memcheck
-#   drd        the unit tests under drd, which watches locks and data races
+#   drd        the unit tests under drd, which watches locks and data races;
+#              only when named: it does not know yet that who waits is told by
+#              an atomic (lib/spin.c), ThreadSanitizer does
 #   coverage   the branches of lib/ that the unit tests alone take
 #   mutants    whether the tests notice what is changed in lib/: a small sample
 #   cross      i686, aarch64 and s390x: the tests that need no framework
@@ -361,7 +363,7 @@ do_distcheck()
 }
 
 test $# -gt 0 ||
-	set -- analyze models long explore clang asan tsan valgrind drd \
+	set -- analyze models long explore clang asan tsan valgrind \
 		coverage mutants cross bench install abi tarball distcheck
 for name; do
 	declare -F "do_$name" >/dev/null || {
