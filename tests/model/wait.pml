@@ -10,11 +10,12 @@
  *
  *   lock      A section under the lock is one step (a d_step, or several in an
  *             atomic; the last one ends in unlock()).  What is read without
- *             the lock is the gate, waitq.nr, reserve.nr and bulk_nr: a
- *             section writes the gate once, as its last act, and moves the
- *             others in one direction, so a reader in mid-section does what
- *             one before or after it would.  Loading the gate and acting on
- *             it are separate steps.
+ *             the lock is the gate, waitq.nr and bulk_nr: a section writes
+ *             the gate once, as its last act, and moves the others in one
+ *             direction, so a reader in mid-section does what one before or
+ *             after it would; and reserve.nr, by who only guesses whether to
+ *             take the lock.  Loading the gate and acting on it are separate
+ *             steps.
  *   elements  One bit each.  A place (the reserve, the backend, a caller's
  *             slots, the hand of a thread on its way to or from the backend)
  *             is a set of bits.  The reserve is not kept in order.
@@ -36,8 +37,9 @@
  *             linked (TIMER), and wakes only who fell asleep with a timer.
  *             A deadline may come at any moment, and stays past.  Requests
  *             with a deadline are few, or they would hide a lost wake-up.
- *             The overtaking bound has passed, or not, each time that somebody
- *             looks (time_passes()).  Who is pressed is fixed.
+ *             The overtaking bound has passed, or not, each time that a
+ *             newcomer or a free looks (time_passes()).  Who is pressed is
+ *             fixed.
  *   kicks     Instead of numbers that grow: for each thread, whether it has
  *             noted the number, and whether it has changed since.
  *   single    A single request is a bulk request for one: it lets the lock go
@@ -338,6 +340,17 @@ inline reserve_take(to)
 
 /* ---- serving ----------------------------------------------------------- */
 
+/* Nothing but is_kept() looks whether the bound has passed, so that is decided
+ * just before. */
+inline time_passes()
+{
+	if
+	:: nr > 0 && !PRIO -> past = true
+	:: true
+	fi
+}
+
+#define IS_KEPT(t)	(req[t].kept || req[t].passed || NR_PRESSED)
 #define CAN_SERVE(t) \
 	(NR(reserve) >= req[t].lack && HAS_SHARE(req[t].lack))
 
@@ -389,8 +402,10 @@ inline waitq_serve()
 		:: !CAN_SERVE(b4) -> break
 		:: else
 		fi;
+		req[b4].passed = req[b4].passed || past;
+		past = false;
 		if
-		:: b4 != mine && !req[b4].kept -> tell(b4); break
+		:: b4 != mine && !IS_KEPT(b4) -> tell(b4); break
 		:: else -> fill(b4)
 		fi;
 		if
@@ -411,41 +426,48 @@ inline waitq_take(t)
 
 inline waitq_give(e)
 {
-	if
-	:: WANTS(NR(reserve) + 1) ->
-		reserve_put(e);
-		served = 0;
-		waitq_serve();
-		gift = (served -> TO_REQUEST : TO_RESERVE)
-	:: else -> gift = REFUSED
-	fi
+	gift = REFUSED;
+	do
+	:: gift != REFUSED -> break
+	:: else ->
+		b7 = FIRST;
+		if
+		:: WANTS(NR(reserve) + 1) ->
+			reserve_put(e);
+			gift = TO_RESERVE
+#ifndef BUG_ROOM	/* refused, though who was told could be served */
+		:: !WANTS(NR(reserve) + 1) && b7 != NONE && CAN_SERVE(b7) ->
+			req[b7].kept = true	/* waitq_make_room() */
+#endif
+		:: else -> break
+		fi;
+		waitq_serve()
+	od
 }
 
-/* take_back() */
-inline take_back(e)
+inline waitq_give_first(e)
 {
+	b7 = FIRST;
 	if
-	:: MAX ->
-		nr_out--;
-#ifndef BUG_SHARE	/* who lacked but the share is not served */
-		waitq_serve()
-#endif
+	:: b7 != NONE -> req[b7].kept = true
 	:: else
 	fi;
 	waitq_give(e)
 }
 
+inline take_back(e)
+{
+	nr_out = (MAX -> nr_out - 1 : 0);
+	waitq_give(e)
+}
+
 /* ---- newcomers --------------------------------------------------------- */
 
-/* Nothing but is_kept() looks whether the bound has passed, so that is decided
- * just before. */
-inline time_passes()
-{
-	if
-	:: nr > 0 && !PRIO -> past = true
-	:: true
-	fi
-}
+#ifdef BUG_KEPT		/* newcomers look at the clock, and at nothing else */
+#define HOLDS_BACK(t)	req[t].passed
+#else
+#define HOLDS_BACK(t)	IS_KEPT(t)
+#endif
 
 inline note_time()
 {
@@ -457,12 +479,6 @@ inline note_time()
 	past = false
 }
 
-#ifdef BUG_KEPT		/* newcomers look at the clock, and at nothing else */
-#define IS_KEPT(t)	req[t].passed
-#else
-#define IS_KEPT(t)	(req[t].kept || req[t].passed || NR_PRESSED)
-#endif
-
 inline may_pass()
 {
 	may = true;
@@ -473,16 +489,10 @@ inline may_pass()
 		:: else
 		fi;
 		if
-		:: !IS_KEPT(b7) -> break
+		:: !HOLDS_BACK(b7) -> break
 		:: else
 		fi;
 		req[b7].kept = true;
-#ifdef BUG_NEXT		/* the next one is kept with what it lacks there */
-		if
-		:: !may -> break
-		:: else -> may = false
-		fi;
-#endif
 		served = 0;
 		waitq_serve();
 		if
@@ -490,9 +500,6 @@ inline may_pass()
 		:: else
 		fi
 	od
-#ifdef BUG_NEXT
-	;may = b7 == NONE || !IS_KEPT(b7 % N)
-#endif
 }
 
 inline waitq_may_take(n)
@@ -689,8 +696,7 @@ inline retry_end(t)
 	if
 	:: hand[t] ->
 		count_kick();
-		waitq_keep();
-		waitq_give(hand[t]);
+		waitq_give_first(hand[t]);
 		hand[t] = (gift == REFUSED -> hand[t] : 0)
 #ifdef BUG_KICK		/* a kick during a try that fails is lost */
 	:: else -> kicks[t] = 0
@@ -701,19 +707,6 @@ inline retry_end(t)
 	if
 	:: hand[t]			/* core_return() */
 	:: else -> retry_after(t)
-	fi
-}
-
-inline waitq_keep()
-{
-	b7 = FIRST;
-	if
-	:: b7 != NONE ->
-		req[b7].kept = true;
-#ifndef BUG_KEEP	/* it is kept with what it lacks there */
-		waitq_serve()
-#endif
-	:: else
 	fi
 }
 
@@ -827,10 +820,17 @@ inline leave(t)
 /* core_trim(), up to the next call of free_fn; false if there is none */
 inline core_trim(t)
 {
-	if
-	:: !WANTS(NR(reserve)) -> reserve_take(hand[t])
-	:: else
-	fi
+	do
+	:: WANTS(NR(reserve)) -> break
+	:: else ->
+		b7 = FIRST;
+		if
+		:: b7 != NONE && CAN_SERVE(b7) ->	/* waitq_make_room() */
+			req[b7].kept = true;
+			waitq_serve()
+		:: else -> reserve_take(hand[t]); break
+		fi
+	od
 }
 
 inline end_wait(t)
@@ -1025,7 +1025,8 @@ inline take_from_backend()
 #define IS_TOLD(t)	(req[t].told && !req[t].kept)
 #endif
 #define ONLY_RESERVE_WANTS \
-	(NR(reserve) < min_nr && !MAX && (nr == 0 || IS_TOLD(q[0])))
+	(NR(reserve) < min_nr && !MAX && \
+	 (nr == 0 || (IS_TOLD(q[0]) && NR(reserve) < req[q[0]].lack)))
 
 /* The element is e; its gate was loaded before. */
 inline mempool_free()
@@ -1044,7 +1045,7 @@ inline mempool_free()
 			fi
 		};
 #endif
-		d_step {
+		atomic { time_passes(); d_step {
 			if
 			:: ONLY_RESERVE_WANTS ->
 				reserve_put(e);
@@ -1058,7 +1059,7 @@ inline mempool_free()
 			:: else -> seen = min_nr == 0 || MAX
 			fi;
 			unlock()
-		}
+		} }
 	:: else -> seen = false
 	fi;
 	if
@@ -1080,17 +1081,26 @@ inline mempool_free()
 
 inline mempool_free_bulk()
 {
-	d_step {
+	atomic { time_passes(); d_step {
 		do
-		:: slots[me] && WANTS(NR(reserve) + 1) ->
-			e = LOWEST(slots[me]);
-			take_back(e);
-			slots[me] = slots[me] & ~e
+		:: slots[me] ->
+			b7 = FIRST;
+			if
+			:: WANTS(NR(reserve) + 1) ->
+				e = LOWEST(slots[me]);
+				take_back(e);
+				slots[me] = slots[me] & ~e
+			:: !WANTS(NR(reserve) + 1) && b7 != NONE &&
+			   CAN_SERVE(b7) ->	/* waitq_make_room() */
+				req[b7].kept = true;
+				waitq_serve()
+			:: else -> break
+			fi
 		:: else -> break
 		od;
 		e = 0;
 		unlock()
-	}
+	} }
 }
 
 /* cap.c */
@@ -1163,7 +1173,9 @@ inline join()
 #ifndef BUG_HELD	/* what it waits for is held by it */
 		nr_out = nr_out - claimed;
 #endif
+#ifndef BUG_SHARE	/* who lacks but the share does not learn of it */
 		waitq_serve()
+#endif
 	:: else
 	fi;
 	claimed = 0;
@@ -1509,7 +1521,7 @@ next:	atomic {
 			:: else -> gift = REFUSED
 			fi;
 #else
-			waitq_give(hand[RESIZER]);
+			waitq_give_first(hand[RESIZER]);
 #endif
 			hand[RESIZER] = (gift == REFUSED -> hand[RESIZER] : 0);
 			unlock()
