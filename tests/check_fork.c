@@ -5,7 +5,7 @@
  * Covers a parent whose other threads wait, allocate, free, resize, visit and
  * create at the moment of the fork; a child may use every pool at once.  A
  * child that hangs is killed by its alarm, and the test fails.
- * KMEMPOOL_TEST_LONG=1 forks 200 children of a busy parent instead of 40.
+ * KMEMPOOL_TEST_LONG=1 forks 800 children of a busy parent instead of 200.
  */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
@@ -239,7 +239,9 @@ END_TEST
 /* ---- everything at once --------------------------------------------------- */
 
 #define NR_THREADS	6
-#define NR_CHILDREN	(test_long() ? 200 : 40)
+/* For each kind of pool. */
+#define NR_CHILDREN	(test_long() ? 200 : 50)
+#define NR_AT_A_TIME	10
 
 static atomic_bool stop;
 
@@ -251,6 +253,7 @@ static int look(mempool_t *p, void *arg)
 
 static void *keep_busy(void *arg)
 {
+	static const struct timespec hold = { .tv_nsec = 100 * 1000 };
 	int what = *(int *)arg;
 	struct timespec deadline;
 	mempool_t local;
@@ -272,6 +275,8 @@ static void *keep_busy(void *arg)
 		default:
 			deadline = deadline_in_ms(1);
 			e = mempool_alloc_until(pool, GFP_KERNEL, &deadline);
+			/* So that somebody waits at any moment. */
+			nanosleep(&hold, NULL);
 			mempool_free(e, pool);
 			break;
 		}
@@ -282,7 +287,7 @@ static void *keep_busy(void *arg)
 /* Others may have held all elements, for ever now: waiting has an end. */
 static int use_all(void)
 {
-	struct timespec deadline = deadline_in_ms(10);
+	struct timespec deadline = deadline_in_ms(2);
 	mempool_t *mine = mempool_create_kmalloc_pool(1, 64);
 	void *e;
 
@@ -300,35 +305,83 @@ static int use_all(void)
 	return 0;
 }
 
+static atomic_bool memory_is_short;
+
+/* Then fails most of the time.  Knows no lock: forks would not respect it. */
+static void *alloc_seldom(gfp_t gfp_mask, void *pool_data)
+{
+	static atomic_uint nr_calls;
+
+	if (atomic_load(&memory_is_short) &&
+	    atomic_fetch_add(&nr_calls, 1) % 8)
+		return NULL;
+	return mempool_kmalloc(gfp_mask, pool_data);
+}
+
+/* So many at a time, each forked at a moment of its own. */
+static int fork_children(int nr)
+{
+	pid_t children[NR_AT_A_TIME];
+	int i, failed = 0;
+
+	for (i = 0; i < nr; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			alarm(CHILD_S);
+			_exit(use_all());
+		}
+	}
+	for (i = 0; i < nr; i++)
+		failed += !child_succeeded(children[i]);
+	return failed;
+}
+
+static const struct {
+	mempool_alloc_t	*alloc_fn;
+	unsigned int	flags, max_nr, retry_ms;
+} kinds[] = {
+	{ mempool_kmalloc, MEMPOOL_FIXED, 0, 0 },
+	{ mempool_kmalloc, MEMPOOL_FIXED | MEMPOOL_PRIO_INHERIT, 0, 0 },
+	{ alloc_seldom, 0, 0, 1 },
+	{ mempool_kmalloc, 0, 2, 0 },
+};
+
+/* Some have waited, and have been served by the backend if it is asked. */
+static bool has_met_all(int kind)
+{
+	struct mempool_stats stats = stats_of(pool);
+
+	return stats.waits > 0 && ((kinds[kind].flags & MEMPOOL_FIXED) ||
+				   stats.alloc_backend > 0);
+}
+
 START_TEST(no_child_hangs_whatever_other_threads_were_doing)
 {
 	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
 	int what[NR_THREADS], i, failed = 0;
 	pthread_t threads[NR_THREADS];
-	pid_t child;
+	struct mempool_stats stats;
 
-	/* The test's own backend has a lock that forks do not respect. */
-	attr.flags = MEMPOOL_FIXED | (_i ? MEMPOOL_PRIO_INHERIT : 0);
-	pool = mempool_create_attr(2, mempool_kmalloc, mempool_kfree,
+	attr.flags = kinds[_i].flags;
+	attr.max_nr = kinds[_i].max_nr;
+	attr.retry_ms = kinds[_i].retry_ms;
+	attr.element_size = ELEMENT_SIZE;
+	pool = mempool_create_attr(2, kinds[_i].alloc_fn, mempool_kfree,
 				   (void *)ELEMENT_SIZE, &attr);
 	ck_assert_ptr_nonnull(pool);
+	atomic_store(&memory_is_short, true);
 	for (i = 0; i < NR_THREADS; i++) {
 		what[i] = i;
 		pthread_create(&threads[i], NULL, keep_busy, &what[i]);
 	}
-	for (i = 0; i < NR_CHILDREN; i++) {
-		child = fork();
-		if (child == 0) {
-			alarm(CHILD_S);
-			_exit(use_all());
-		}
-		failed += !child_succeeded(child);
-	}
+	for (i = 0; i < NR_CHILDREN || !has_met_all(_i); i += NR_AT_A_TIME)
+		failed += fork_children(NR_AT_A_TIME);
 	atomic_store(&stop, true);
 	for (i = 0; i < NR_THREADS; i++)
 		pthread_join(threads[i], NULL);
+	stats = stats_of(pool);
 	ck_assert_int_eq(failed, 0);
-	ck_assert_int_eq(stats_of(pool).outstanding, 0);
+	ck_assert_int_eq(stats.outstanding, 0);
 	mempool_destroy(pool);
 }
 END_TEST
@@ -374,7 +427,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_child_forked_in_a_visit_can_destroy_after_it);
 	tcase_add_test(tc, fork_handlers_of_the_program_may_use_pools);
 	tcase_add_loop_test(tc,
-		no_child_hangs_whatever_other_threads_were_doing, 0, 2);
+		no_child_hangs_whatever_other_threads_were_doing,
+		0, sizeof(kinds) / sizeof(kinds[0]));
 	suite_add_tcase(s, tc);
 	return s;
 }
