@@ -162,7 +162,8 @@ int main(void)
 	if (!err)
 		err = run(0);
 	if (err) {
-		printf("skip: SCHED_FIFO is not to be had: %s\n", strerror(err));
+		printf("skip: SCHED_FIFO is not to be had: %s\n",
+		       strerror(err));
 		return 77;
 	}
 	inverted = middle_was_done;

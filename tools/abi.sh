@@ -40,7 +40,9 @@ update)
 		echo "more than additions: not updated; see tools/abi.sh"
 		exit 1
 	}
-	sed "s, path='[^']*/\(lib/[^']*\)', path='\1'," "$new" >"$dump"
+	# As a first line, abidiff would not know the file for what it is.
+	sed -e "s, path='[^']*/\(lib/[^']*\)', path='\1'," \
+		-e '1a\  <!-- SPDX-License-Identifier: MIT -->' "$new" >"$dump"
 	;;
 *)
 	echo "abi.sh: $1: no such command; see the top of this file" >&2

@@ -5,7 +5,8 @@
 #
 #   tools/qa.sh [NAME...]   all of them, or those named
 #
-#   analyze    gcc -fanalyzer, clang-tidy and cppcheck find nothing
+#   analyze    gcc -fanalyzer, clang-tidy and cppcheck find nothing; every file
+#              has its licence
 #   models     the Promela models, full form, and their seeded bugs
 #   long       the random, storm, order and fork tests in their long form
 #   explore    every schedule within bounds, long form, and its planted bugs
@@ -102,6 +103,11 @@ do_analyze()
 {
 	local cpp="-DHAVE_CONFIG_H -I$dir/analyze -Iinclude -Ilib"
 
+	! git ls-files -z 2>/dev/null |
+		xargs -0 -r grep -L 'SPDX-License-Identifier: MIT' | grep . || {
+		echo "these files lack a line with their licence"
+		return 1
+	}
 	needs clang-tidy cppcheck || return
 	configured analyze --enable-werror --enable-debug \
 		CFLAGS="-g -O2 -fanalyzer" || return
