@@ -61,4 +61,20 @@ libkmempool_la_DEPENDENCIES += lib/libkmempool.map
 endif
 EXTRA_DIST += lib/libkmempool.abi lib/libkmempool.map
 
+# With --enable-static: one object, in which all but the map's symbols are local.
+if STATIC_LIBRARY
+staticlibdir = $(libdir)
+staticlib_DATA = lib/libkmempool.a
+endif
+CLEANFILES += lib/libkmempool.a lib/libkmempool-static.o lib/libkmempool.syms
+lib/libkmempool.a: libkmempool_core.la lib/libkmempool.map
+	$(AM_V_AR)sed -n 's/^[ 	]*\(kmempool_[a-z0-9_]*\);.*/\1/p' \
+		$(top_srcdir)/lib/libkmempool.map >lib/libkmempool.syms && \
+	$(CC) $(CFLAGS) -r -nostdlib $(STATIC_LDFLAGS) \
+		-o lib/libkmempool-static.o -Wl,--whole-archive \
+		.libs/libkmempool_core.a -Wl,--no-whole-archive && \
+	$(OBJCOPY) --keep-global-symbols=lib/libkmempool.syms \
+		lib/libkmempool-static.o && \
+	rm -f $@ && $(AR) cr $@ lib/libkmempool-static.o && $(RANLIB) $@
+
 pkgconfig_DATA += lib/kmempool.pc

@@ -11,9 +11,12 @@
 # Each header alone compiles as C11 and C++17 with every warning an error; a
 # program in both languages links and runs; a program that is not position
 # independent gets the same addresses for the stock callbacks as the library;
-# kernel code finds <linux/mempool.h>; the library can be dlopened.
+# kernel code finds <linux/mempool.h>; the library can be dlopened.  The static
+# library, if one was asked for, defines the same symbols as the shared one and
+# no others, also in a program whose own names are those of its internals.
 
 export LC_ALL=C
+top=${top_srcdir:-$(dirname "$0")/..}
 unset CDPATH MAKEFLAGS MFLAGS MAKELEVEL DESTDIR
 cc=${CC:-cc}
 cxx=${CXX-c++}
@@ -142,4 +145,30 @@ try "a program that includes <linux/mempool.h>" \
 try "a program that opens the library" \
 	$cc -D_GNU_SOURCE $o "$tmp/plugin.c" -ldl
 
-echo "headers, programs and dlopen work from ${root:-$1}"
+static=$libdir/libkmempool.a
+if test -f "$static"; then
+	${NM:-nm} -g --defined-only "$static" >"$tmp/nm" || fail "nm $static"
+	awk 'NF == 3 { print $3 }' "$tmp/nm" | sort >"$tmp/defined"
+	sed -n 's/^[[:space:]]*\(kmempool_[a-z0-9_]*\);.*/\1/p' \
+		"$top/lib/libkmempool.map" | sort >"$tmp/map"
+	diff "$tmp/map" "$tmp/defined" ||
+		fail "the map (<) and the static library (>) differ"
+	# What it has inside, defined once more.
+	${NM:-nm} "$static" | sed -n 's/.* t \([a-z_]*\)$/\1/p' | sort -u |
+		sed 's/.*/int &(void);\nint &(void) { return 1; }/' \
+		>"$tmp/clash.c"
+	grep -q waitq_serve "$tmp/clash.c" || fail "found no internals"
+	try "a program with names of its own" \
+		$cc -fno-builtin $cflags $o "$tmp/program.c" "$tmp/clash.c" \
+		"$static" -pthread
+	echo 'int main(void) { return 0; }' >"$tmp/empty.c"
+	libs=$("$pkg_config" --static --libs kmempool) ||
+		fail "pkg-config --static --libs"
+	# There may be no static C library, and there is none of a sanitizer.
+	test -n "$SAN_FLAGS" || ! $cc -static $o "$tmp/empty.c" 2>/dev/null ||
+		try "a static program" \
+			$cc -static $cflags $o "$tmp/program.c" $libs
+	with=", also with the static library"
+fi
+
+echo "headers, programs and dlopen work from ${root:-$1}$with"

@@ -22,7 +22,8 @@
 #   cross      i686, aarch64 and s390x: the tests that need no framework
 #   bench      instructions that a pool adds, under callgrind; and that the
 #              other measurements run
-#   install    make install into a prefix, programs built from there, uninstall
+#   install    make install into a prefix, with the static library; programs
+#              built from there; uninstall
 #   abi        the library's types and symbols are those of lib/libkmempool.abi
 #   tarball    the same sources make the same tarball, byte for byte
 #   distcheck  make distcheck
@@ -318,8 +319,9 @@ do_install()
 {
 	local prefix=$dir/prefix left
 
-	configured install --prefix="$prefix" &&
+	configured install --enable-static --prefix="$prefix" &&
 		run "$dir/install.log" make -C "$dir/install" install &&
+		ls "$prefix/lib/libkmempool.a" &&
 		tests/check_install.sh "$prefix" &&
 		run "$dir/install.log" make -C "$dir/install" uninstall || return
 	left=$(find "$prefix" -type f -o -type l)
