@@ -233,6 +233,7 @@ START_TEST(a_share_given_back_serves_who_waits_for_it)
 	sleeper_start(&bulk, pool, 2);
 	ck_assert(backend_wait_held(&b, 1));
 	queue(&single, 0, 1);
+	pause_ms(1);			/* nobody may pass it any more */
 	backend_release(&b);
 	ck_assert_int_eq(sleeper_join(&single), 0);
 	sleeper_free(&single);
