@@ -61,7 +61,7 @@ int alloc_check(const mempool_t *pool, gfp_t gfp,
 
 /* ---- alloc ------------------------------------------------------------- */
 
-/* A guess, without the lock. */
+/* [N2] A guess, without the lock. */
 static bool may_open_gate(struct mempool_core *core)
 {
 	unsigned int nr = __atomic_load_n(&core->min_nr, __ATOMIC_RELAXED);
@@ -77,6 +77,7 @@ void alloc_note_backend(mempool_t *pool)
 	counters_add(core->slot, ALLOC_BACKEND, 1);
 	if (!gate_is_closed(pool))
 		return;
+	/* [N1] */
 	if (!__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED) &&
 	    !may_open_gate(core))
 		return;
@@ -161,7 +162,7 @@ static NOINLINE void *alloc_slow(mempool_t *pool, gfp_t gfp,
 	if (!core->fixed)
 		counters_add(core->slot, BACKEND_FAILURES, 1);
 	counters_prepare_thread();
-	/* So that it need not be read under the lock. */
+	/* So that it need not be read under the lock.  [N1] */
 	if (__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED))
 		deadline_about_now_ns();
 	core_lock(core);

@@ -175,7 +175,7 @@
 
 /* ---- the list ---------------------------------------------------------- */
 
-/* Read without the lock by who only wants to know whether to take it. */
+/* [N1] Read without the lock by who only wants to know whether to take it. */
 static void set_nr(struct waitq *q, unsigned int nr)
 {
 	__atomic_store_n(&q->nr, nr, __ATOMIC_RELAXED);
