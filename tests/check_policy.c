@@ -4,7 +4,8 @@
  *
  * Linked with the library's own objects, so that the overtaking bound can be
  * made an hour or nothing, and what is within or past it does not depend on how
- * fast the machine is.
+ * fast the machine is; and with sched_getaffinity() wrapped, so that who may
+ * spin does not depend on how many CPUs it has.
  */
 #include "config.h"
 
@@ -16,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <kmempool/mempool.h>
 
@@ -31,13 +33,14 @@ static mempool_t *pool;
 static void *elements[3];
 
 /* An empty pool; its backend gives nothing. */
-static void empty_pool(unsigned int min_nr, unsigned int max_nr,
-		       uint64_t bound_ns)
+static void empty_pool_with(unsigned int flags, unsigned int min_nr,
+			    unsigned int max_nr, uint64_t bound_ns)
 {
 	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
 	unsigned int i;
 
-	attr.retry_ms = 3600000;
+	attr.flags = flags;
+	attr.retry_ms = HOUR_MS;
 	attr.max_nr = max_nr;
 	backend_init(&b, 64);
 	pool = mempool_create_attr((int)min_nr, backend_alloc, backend_free,
@@ -49,6 +52,12 @@ static void empty_pool(unsigned int min_nr, unsigned int max_nr,
 		elements[i] = mempool_alloc_preallocated(pool);
 		ck_assert_ptr_nonnull(elements[i]);
 	}
+}
+
+static void empty_pool(unsigned int min_nr, unsigned int max_nr,
+		       uint64_t bound_ns)
+{
+	empty_pool_with(0, min_nr, max_nr, bound_ns);
 }
 
 static void give(unsigned int i)
@@ -70,6 +79,56 @@ static void queue(struct sleeper *s, unsigned int count)
 {
 	sleeper_start(s, pool, count);
 	ck_assert(wait_for_waiters(pool, 1));
+}
+
+/* The first has been that for an hour. */
+static void let_an_hour_pass(void)
+{
+	core_lock(pool->kmp_core);
+	pool->kmp_core->waitq.head->first_ns -= HOUR_NS;
+	core_unlock(pool->kmp_core);
+}
+
+/* A request without a thread: nobody comes for what it is told of. */
+struct forged {
+	struct request	request;
+	pthread_cond_t	cond;
+	void		*slots[2];
+};
+
+static void forge(struct forged *f, unsigned int lack)
+{
+	struct mempool_core *core = pool->kmp_core;
+
+	memset(f, 0, sizeof(*f));
+	pthread_cond_init(&f->cond, NULL);
+	f->request.state = REQUEST_QUEUED;
+	f->request.cond = &f->cond;
+	f->request.slots = f->slots;
+	f->request.lack = lack;
+	f->request.gfp = GFP_KERNEL;
+	f->request.since_ns = deadline_now_ns();
+	f->request.thread = pthread_self();
+	core_lock(core);
+	core->waitq.nr_inside++;
+	waitq_join(core, &f->request, DEADLINE_NEVER);
+	retry_joined(core, &f->request, core->retry.kicks);
+	core_unlock(core);
+}
+
+/* Gives back what it was granted. */
+static void end_forged(struct forged *f)
+{
+	struct mempool_core *core = pool->kmp_core;
+	unsigned int i;
+
+	ck_assert_int_eq(f->request.state, REQUEST_GRANTED);
+	core_lock(core);
+	core->waitq.nr_inside--;
+	core_unlock(core);
+	for (i = 0; i < f->request.lack; i++)
+		mempool_free(f->slots[i], pool);
+	pthread_cond_destroy(&f->cond);
 }
 
 /* The ways in which a newcomer may take one element without sleeping. */
@@ -144,10 +203,7 @@ START_TEST(the_bound_counts_from_becoming_the_first)
 	queue(&s[0], 2);
 	sleeper_start(&s[1], pool, 2);
 	ck_assert(wait_for_waiters(pool, 2));
-	/* The first has been that for an hour. */
-	core_lock(pool->kmp_core);
-	pool->kmp_core->waitq.head->first_ns -= HOUR_NS;
-	core_unlock(pool->kmp_core);
+	let_an_hour_pass();
 	give(0);
 	ck_assert_ptr_null(come_new(0));
 	give(1);
@@ -421,9 +477,7 @@ START_TEST(who_does_not_come_for_its_element_is_handed_it_after_the_bound)
 	pthread_kill(s[0].thread, SIGUSR1);
 	pause_ms(50);
 	give(0);
-	core_lock(pool->kmp_core);
-	pool->kmp_core->waitq.head->first_ns -= HOUR_NS;
-	core_unlock(pool->kmp_core);
+	let_an_hour_pass();
 	give(1);
 	ck_assert_int_eq(sleeper_join(&s[1]), 0);
 	atomic_store(&leave_handler, true);
@@ -434,7 +488,99 @@ START_TEST(who_does_not_come_for_its_element_is_handed_it_after_the_bound)
 }
 END_TEST
 
+/* Way 1 asks for a share, of which there is one; way 2 for both. */
+static bool may_pass(int way)
+{
+	struct mempool_core *core = pool->kmp_core;
+	bool may;
+
+	core_lock(core);
+	may = way == 0 ? waitq_may_take(core, 1) :
+	      way == 1 ? waitq_may_claim(core, 1) :
+			 waitq_may_take_and_claim(core, 1);
+	core_unlock(core);
+	return may;
+}
+
+START_TEST(who_asks_after_the_bound_finds_that_the_first_was_served)
+{
+	void *element;
+	struct forged f;
+
+	/* What was there when it asked is not there any more. */
+	empty_pool(1, (unsigned int)_i, HOUR_NS);
+	element = elements[0];
+	forge(&f, 1);
+	give(0);
+	ck_assert_int_eq(f.request.state, REQUEST_QUEUED);
+	let_an_hour_pass();
+	ck_assert(!may_pass(_i));
+	ck_assert_int_eq(f.request.state, REQUEST_GRANTED);
+	ck_assert_ptr_eq(f.slots[0], element);
+	end_forged(&f);
+	end_pool();
+}
+END_TEST
+
+START_TEST(who_was_told_in_vain_is_handed_what_comes_after_the_bound)
+{
+	struct forged f;
+	int i;
+
+	empty_pool(2, 0, HOUR_NS);
+	forge(&f, 2);
+	give(0);
+	give(1);
+	ck_assert(f.request.told);
+	for (i = 0; i < 2; i++) {
+		elements[i] = mempool_alloc_preallocated(pool);
+		ck_assert_ptr_nonnull(elements[i]);
+	}
+	give(0);
+	let_an_hour_pass();
+	ck_assert_ptr_null(come_new(_i));
+	give(1);
+	end_forged(&f);
+	end_pool();
+}
+END_TEST
+
+/* Plain; on a stack; of a pool with priority inheritance. */
+START_TEST(a_signal_that_may_not_come_late_does_not)
+{
+	struct mempool_core *core;
+	pthread_cond_t *late;
+	struct forged f;
+
+	empty_pool_with(_i == 2 ? MEMPOOL_PRIO_INHERIT : 0, 1, 0, 0);
+	core = pool->kmp_core;
+	forge(&f, 1);
+	f.request.cond_dies = _i == 1;
+	core_lock(core);
+	ck_assert_int_eq(waitq_give(core, elements[0]), WAITQ_TO_REQUEST);
+	late = core->waitq.signal;
+	core_unlock(core);
+	elements[0] = NULL;
+	ck_assert_ptr_eq(late, _i == 0 ? &f.cond : NULL);
+	end_forged(&f);
+	end_pool();
+}
+END_TEST
+
 /* ---- who spins --------------------------------------------------------- */
+
+static atomic_bool mask_too_long;	/* for a cpu_set_t */
+
+int __real_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
+int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
+
+int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+	if (!atomic_load(&mask_too_long))
+		return __real_sched_getaffinity(pid, size, set);
+	errno = EINVAL;
+	return -1;
+}
 
 static cpu_set_t all_cpus;
 
@@ -475,6 +621,17 @@ START_TEST(nobody_spins_on_one_cpu)
 	ck_assert(!thread_may_spin_on(1));
 	if (CPU_COUNT(&all_cpus) > 1)
 		ck_assert(thread_may_spin_on(2));
+}
+END_TEST
+
+START_TEST(more_cpus_than_a_mask_can_tell_are_enough)
+{
+	atomic_store(&mask_too_long, true);
+	errno = 4242;
+	ck_assert(spin_begin(CPU_SETSIZE - 1, -1));
+	ck_assert_int_eq(errno, 4242);
+	spin_end();
+	atomic_store(&mask_too_long, false);
 }
 END_TEST
 
@@ -559,7 +716,10 @@ START_TEST(a_spinner_is_told_once_and_sees_what_was_written)
 	/* Time over: it has left, and nobody can tell it any more. */
 	ck_assert_int_eq(spin_until(&spin, &nr, 1, 0, 0), SPIN_AWAY);
 	ck_assert_uint_eq(spin, SPIN_AWAY);
+	/* Time over as well, but it was told before it left. */
 	spin = SPIN_SERVED;
+	ck_assert_int_eq(spin_until(&spin, &nr, 1, 0, 0), SPIN_SERVED);
+	ck_assert_uint_eq(spin, SPIN_SERVED);
 	ck_assert_int_eq(spin_until(&spin, &nr, 1, deadline_now_ns(),
 				    DEADLINE_NEVER), SPIN_SERVED);
 	spin = SPIN_ROUSED;
@@ -575,6 +735,145 @@ START_TEST(a_spinner_sees_elements_that_nobody_told_it_of)
 
 	ck_assert_int_eq(spin_until(&spin, &nr, 1, deadline_now_ns(),
 				    DEADLINE_NEVER), SPIN_AWAY);
+}
+END_TEST
+
+/* A first request is told of what others have taken before it comes. */
+static void tell_in_vain(struct sleeper *s, unsigned int count)
+{
+	struct mempool_core *core = pool->kmp_core;
+	unsigned int i;
+
+	queue(s, count);
+	core_lock(core);
+	for (i = 0; i < count; i++)
+		waitq_give(core, elements[i]);
+	ck_assert(core->waitq.head->told);
+	for (i = 0; i < count; i++)
+		elements[i] = reserve_take(&core->reserve);
+	core_unlock(core);
+}
+
+static bool spins(const struct request *request)
+{
+	return __atomic_load_n(&request->spin, __ATOMIC_RELAXED) ==
+	       SPIN_SPINNING;
+}
+
+static bool kept(const struct request *request)
+{
+	return request->kept;
+}
+
+/* Until it is so of the first request; false: that never came. */
+static bool wait_for_first(bool (*so)(const struct request *request))
+{
+	uint64_t end = now_ns() + TEST_TIMEOUT / 2 * NSEC_PER_SEC;
+	struct request *head;
+	bool came = false;
+
+	while (!came && now_ns() < end) {
+		core_lock(pool->kmp_core);
+		head = pool->kmp_core->waitq.head;
+		came = head && so(head);
+		core_unlock(pool->kmp_core);
+		pause_ms(1);
+	}
+	return came;
+}
+
+/* It spins for an hour, on whatever CPUs there are. */
+static void make_spin(struct sleeper *s)
+{
+	atomic_store(&mask_too_long, true);
+	empty_pool(1, 0, HOUR_NS);
+	tell_in_vain(s, 1);
+	ck_assert(wait_for_first(spins));
+}
+
+START_TEST(who_was_told_in_vain_and_may_not_spin_is_passed_by_nobody)
+{
+	unsigned int nr = 0;
+	struct sleeper s;
+
+	sched_getaffinity(0, sizeof(all_cpus), &all_cpus);
+	while (spin_begin(1, -1))
+		nr++;
+	empty_pool(2, 0, HOUR_NS);
+	tell_in_vain(&s, 2);
+	ck_assert(wait_for_first(kept));
+	give(0);
+	ck_assert_ptr_null(come_new(_i));
+	give(1);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+	while (nr--)
+		spin_end();
+}
+END_TEST
+
+START_TEST(who_is_served_while_it_spins_needs_no_lock)
+{
+	struct mempool_core *core;
+	struct sleeper s;
+
+	make_spin(&s);
+	core = pool->kmp_core;
+	core_lock(core);
+	core->waitq.head->first_ns -= HOUR_NS;
+	ck_assert_int_eq(waitq_give(core, elements[0]), WAITQ_TO_REQUEST);
+	elements[0] = NULL;
+	/* Nobody may be inside who could still touch the pool. */
+	ck_assert_uint_eq(core->waitq.nr_inside, 0);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	core_unlock(core);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(who_spins_is_reached_by_a_kick)
+{
+	struct sleeper s;
+
+	make_spin(&s);
+	backend_give(&b, 1);
+	mempool_kick(pool);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+START_TEST(who_spins_is_reached_by_a_shutdown)
+{
+	struct sleeper s;
+
+	make_spin(&s);
+	mempool_shutdown(pool);
+	ck_assert_int_eq(sleeper_join(&s), ECANCELED);
+	end_pool();
+}
+END_TEST
+
+START_TEST(who_spins_does_so_no_longer_than_until_the_next_retry)
+{
+	struct sleeper s;
+
+	atomic_store(&mask_too_long, true);
+	empty_pool(1, 0, HOUR_NS);
+	queue(&s, 1);
+	backend_give(&b, 1);
+	core_lock(pool->kmp_core);
+	pool->kmp_core->retry.due_ns = deadline_now_ns() + 200 * NSEC_PER_MSEC;
+	waitq_give(pool->kmp_core, elements[0]);
+	elements[0] = reserve_take(&pool->kmp_core->reserve);
+	core_unlock(pool->kmp_core);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	ck_assert_uint_eq(stats_of(pool).curr_nr, 0);
+	sleeper_free(&s);
+	end_pool();
 }
 END_TEST
 
@@ -667,9 +966,18 @@ static Suite *policy(void)
 		a_smaller_min_nr_takes_nothing_from_who_was_told);
 	tcase_add_test(bound,
 		who_does_not_come_for_its_element_is_handed_it_after_the_bound);
+	tcase_add_loop_test(bound,
+		who_asks_after_the_bound_finds_that_the_first_was_served,
+			    0, NR_WAYS);
+	tcase_add_loop_test(bound,
+		who_was_told_in_vain_is_handed_what_comes_after_the_bound,
+			    0, NR_WAYS);
+	tcase_add_loop_test(bound, a_signal_that_may_not_come_late_does_not,
+			    0, 3);
 	suite_add_tcase(suite, bound);
 
 	tcase_add_test(who, nobody_spins_on_one_cpu);
+	tcase_add_test(who, more_cpus_than_a_mask_can_tell_are_enough);
 	tcase_add_test(who, fewer_spin_than_there_are_cpus);
 	tcase_add_test(who, nobody_spins_where_others_need_the_cpus);
 	tcase_add_test(who, a_bound_thread_spins_for_one_on_another_cpu_only);
@@ -682,6 +990,14 @@ static Suite *policy(void)
 		a_spinner_is_told_once_and_sees_what_was_written);
 	tcase_add_test(spinning,
 		a_spinner_sees_elements_that_nobody_told_it_of);
+	tcase_add_loop_test(spinning,
+		who_was_told_in_vain_and_may_not_spin_is_passed_by_nobody,
+			    0, NR_WAYS);
+	tcase_add_test(spinning, who_is_served_while_it_spins_needs_no_lock);
+	tcase_add_test(spinning, who_spins_is_reached_by_a_kick);
+	tcase_add_test(spinning, who_spins_is_reached_by_a_shutdown);
+	tcase_add_test(spinning,
+		who_spins_does_so_no_longer_than_until_the_next_retry);
 	tcase_add_test(spinning, every_pass_of_two_players_arrives);
 	suite_add_tcase(suite, spinning);
 	return suite;

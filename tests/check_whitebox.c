@@ -5,8 +5,8 @@
  * Covers: counters (blocks, columns, the shared cell, thread exit, fork), the
  * gate, deadline arithmetic, and what happens in between when two threads are
  * where no callback can hold them.  Linked with the library's own objects and
- * with mmap() and calloc() wrapped, so that a thread can be refused its block,
- * and something can happen while one asks for memory.
+ * with some calls wrapped, so that a thread can be refused its block, or a pool
+ * its lock, and something can happen while one asks for memory.
  */
 #include "config.h"
 
@@ -50,6 +50,31 @@ void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		return MAP_FAILED;
 	}
 	return __real_mmap(addr, length, prot, flags, fd, offset);
+}
+
+static bool refuse_setspecific;
+
+int __real_pthread_setspecific(pthread_key_t key, const void *value);
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
+
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value)
+{
+	return refuse_setspecific ? ENOMEM
+				  : __real_pthread_setspecific(key, value);
+}
+
+static bool refuse_inheritance;
+
+int __real_pthread_mutexattr_setprotocol(pthread_mutexattr_t *attr,
+					 int protocol);
+int __wrap_pthread_mutexattr_setprotocol(pthread_mutexattr_t *attr,
+					 int protocol);
+
+int __wrap_pthread_mutexattr_setprotocol(pthread_mutexattr_t *attr,
+					 int protocol)
+{
+	return refuse_inheritance ? ENOTSUP :
+	       __real_pthread_mutexattr_setprotocol(attr, protocol);
 }
 
 static void (*in_calloc)(void);		/* called once */
@@ -339,6 +364,88 @@ START_TEST(a_thread_refused_a_block_counts_all_the_same)
 }
 END_TEST
 
+START_TEST(a_program_without_a_key_to_spare_counts_all_the_same)
+{
+	struct pairs pairs = { .pool = pool, .nr = 100 };
+	pthread_key_t key;
+
+	/* It has taken them all before the library asked for one. */
+	while (pthread_key_create(&key, NULL) == 0)
+		;
+	run_pairs(&pairs);
+	ck_assert_int_lt(pairs.base_after, 0);
+	ck_assert_int_eq(pairs.errno_after, 4242);
+	ck_assert_uint_eq(stats_of(pool).alloc_backend, 100);
+	ck_assert_uint_eq(stats_of(pool).free_backend, 100);
+}
+END_TEST
+
+START_TEST(a_block_that_cannot_be_given_back_at_exit_goes_to_another_thread)
+{
+	struct pairs first = { .pool = pool, .nr = 10 };
+	struct pairs second = { .pool = pool, .nr = 5 };
+
+	refuse_setspecific = true;
+	run_pairs(&first);
+	refuse_setspecific = false;
+	ck_assert_int_lt(first.base_after, 0);
+	ck_assert_int_eq(first.errno_after, 4242);
+	refuse_mmap = true;
+	run_pairs(&second);
+	refuse_mmap = false;
+	ck_assert_int_ge(second.base_after, 0);
+	ck_assert_uint_eq(stats_of(pool).alloc_backend, 15);
+	ck_assert_uint_eq(stats_of(pool).free_backend, 15);
+}
+END_TEST
+
+/* The condition variable is on the stack, then. */
+static void queue_on_stack(struct sleeper *s)
+{
+	struct mempool_core *core = pool->kmp_core;
+	bool on_stack;
+
+	sleeper_start(s, pool, 0);
+	ck_assert(wait_for_waiters(pool, 1));
+	core_lock(core);
+	on_stack = core->waitq.head->cond_dies;
+	core_unlock(core);
+	ck_assert(on_stack);
+}
+
+/* A wait that ends by a free, by cancellation, by its deadline. */
+START_TEST(a_thread_refused_a_block_waits_all_the_same)
+{
+	struct mempool_core *core = pool->kmp_core;
+	struct sleeper s;
+	void *elems[2];
+
+	elems[0] = mempool_alloc_preallocated(pool);
+	elems[1] = mempool_alloc_preallocated(pool);
+	core->alloc_fn = no_memory;
+	pool->kmp_alloc_fn = no_memory;
+	refuse_mmap = true;
+	if (_i == 0) {
+		queue_on_stack(&s);
+		mempool_free(elems[0], pool);
+		ck_assert_int_eq(sleeper_join(&s), 0);
+		elems[0] = s.elems[0];
+	} else if (_i == 1) {
+		queue_on_stack(&s);
+		ck_assert(sleeper_cancel(&s));
+	} else {
+		sleeper_start_until(&s, pool, 0, GFP_KERNEL,
+				    deadline_in_ms(50));
+		ck_assert_int_eq(sleeper_join(&s), ETIMEDOUT);
+	}
+	refuse_mmap = false;
+	mempool_free(elems[0], pool);
+	mempool_free(elems[1], pool);
+	ck_assert_uint_eq(stats_of(pool).curr_nr, 2);
+	ck_assert_uint_eq(core->waitq.nr_inside, 0);
+}
+END_TEST
+
 static intptr_t base_when_late;
 
 static void free_late(void *element)
@@ -601,6 +708,58 @@ START_TEST(a_growth_overtaken_by_a_larger_one_keeps_its_room)
 }
 END_TEST
 
+/* ---- priority inheritance ---------------------------------------------- */
+
+static mempool_t *make_inheriting(void)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+
+	attr.flags = MEMPOOL_PRIO_INHERIT;
+	return mempool_create_attr(1, mempool_kmalloc, mempool_kfree,
+				   (void *)64, &attr);
+}
+
+START_TEST(a_pool_refused_inheritance_is_not_made)
+{
+	refuse_inheritance = true;
+	errno = 0;
+	ck_assert_ptr_null(make_inheriting());
+	ck_assert_int_eq(errno, ENOMEM);
+	refuse_inheritance = false;
+}
+END_TEST
+
+static int child_uses(mempool_t *p)
+{
+	void *element = mempool_alloc_preallocated(p);
+
+	if (!element)
+		return 2;
+	mempool_free(element, p);
+	return stats_of(p).curr_nr != 1;
+}
+
+START_TEST(a_child_refused_inheritance_has_a_lock_without)
+{
+	mempool_t *p = make_inheriting();
+	int status = -1;
+	pid_t child;
+
+	ck_assert_ptr_nonnull(p);
+	refuse_inheritance = true;
+	child = fork();
+	if (child == 0) {
+		/* Not to hang for ever, if it hangs. */
+		alarm(60);
+		_exit(child_uses(p));
+	}
+	refuse_inheritance = false;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	mempool_destroy(p);
+}
+END_TEST
+
 /* ---- room -------------------------------------------------------------- */
 
 START_TEST(pools_take_the_places_of_those_that_ended)
@@ -702,6 +861,7 @@ static Suite *whitebox(void)
 	TCase *layout = tcase_create("layout, gate, short path");
 	TCase *counters = tcase_create("counters");
 	TCase *between = tcase_create("in between");
+	TCase *inherit = tcase_create("priority inheritance");
 	TCase *room = tcase_create("room");
 	TCase *deadline = tcase_create("deadline");
 
@@ -732,6 +892,12 @@ static Suite *whitebox(void)
 		an_ended_threads_block_goes_to_the_next_with_its_counts);
 	tcase_add_test(counters, a_thread_refused_a_block_counts_all_the_same);
 	tcase_add_test(counters,
+		a_program_without_a_key_to_spare_counts_all_the_same);
+	tcase_add_test(counters,
+	    a_block_that_cannot_be_given_back_at_exit_goes_to_another_thread);
+	tcase_add_loop_test(counters,
+		a_thread_refused_a_block_waits_all_the_same, 0, 3);
+	tcase_add_test(counters,
 		a_free_after_the_threads_block_is_gone_counts);
 	tcase_add_test(counters,
 		pools_beyond_the_columns_count_without_the_lock);
@@ -752,6 +918,12 @@ static Suite *whitebox(void)
 	tcase_add_test(between,
 		a_growth_overtaken_by_a_larger_one_keeps_its_room);
 	suite_add_tcase(suite, between);
+
+	tcase_set_timeout(inherit, TEST_TIMEOUT);
+	tcase_add_test(inherit, a_pool_refused_inheritance_is_not_made);
+	tcase_add_test(inherit,
+		a_child_refused_inheritance_has_a_lock_without);
+	suite_add_tcase(suite, inherit);
 
 	tcase_add_test(room, pools_take_the_places_of_those_that_ended);
 	tcase_add_test(room, the_first_growth_of_an_empty_pool_asks_for_room);

@@ -122,6 +122,7 @@ tests_check_order_CFLAGS = $(unit_cflags)
 tests_check_order_LDADD = $(unit_libs)
 tests_check_policy_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_policy_CFLAGS = $(unit_cflags)
+tests_check_policy_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sched_getaffinity
 tests_check_policy_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_registry_CFLAGS = $(unit_cflags)
 tests_check_registry_LDADD = $(unit_libs)
@@ -139,7 +140,9 @@ tests_check_whitebox_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_whitebox_CFLAGS = $(unit_cflags)
 tests_check_whitebox_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=calloc \
-	-Wl,--wrap=mmap
+	-Wl,--wrap=mmap \
+	-Wl,--wrap=pthread_mutexattr_setprotocol \
+	-Wl,--wrap=pthread_setspecific
 tests_check_whitebox_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 
 # Every call that can fail is made to: the library's sources once more, with

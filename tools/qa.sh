@@ -140,7 +140,7 @@ do_coverage()
 		find "$dir/coverage" -name '*.gcda' -delete &&
 		checked coverage TESTS="$(echo $(unit_tests))" \
 		unit_libs='libtestlib.la libkmempool_core.la $(CHECK_LIBS)' &&
-		tools/coverage "$dir/coverage" 90
+		tools/coverage "$dir/coverage" 95
 }
 
 do_mutants()
