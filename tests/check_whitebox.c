@@ -866,6 +866,7 @@ static Suite *whitebox(void)
 	TCase *deadline = tcase_create("deadline");
 
 	tcase_add_checked_fixture(layout, make_pool, end_pool);
+	tcase_set_timeout(layout, TEST_TIMEOUT);
 	tcase_add_test(layout, a_pool_is_at_most_128_bytes_naturally_aligned);
 	tcase_add_test(layout,
 		gate_is_open_while_the_reserve_is_full_and_nobody_waits);
@@ -885,7 +886,7 @@ static Suite *whitebox(void)
 	suite_add_tcase(suite, layout);
 
 	tcase_add_checked_fixture(counters, make_pool, end_pool);
-	tcase_set_timeout(counters, 60);
+	tcase_set_timeout(counters, TEST_TIMEOUT);
 	tcase_add_test(counters, a_thread_gets_a_block_at_its_first_use);
 	tcase_add_test(counters, nobody_asks_for_memory_with_the_lock_held);
 	tcase_add_test(counters,
@@ -925,10 +926,12 @@ static Suite *whitebox(void)
 		a_child_refused_inheritance_has_a_lock_without);
 	suite_add_tcase(suite, inherit);
 
+	tcase_set_timeout(room, TEST_TIMEOUT);
 	tcase_add_test(room, pools_take_the_places_of_those_that_ended);
 	tcase_add_test(room, the_first_growth_of_an_empty_pool_asks_for_room);
 	suite_add_tcase(suite, room);
 
+	tcase_set_timeout(deadline, TEST_TIMEOUT);
 	tcase_add_test(deadline, no_deadline_is_never);
 	tcase_add_test(deadline, a_deadline_too_late_for_64_bits_is_never);
 	tcase_add_test(deadline, a_deadline_before_the_clock_began_is_zero);
