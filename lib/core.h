@@ -92,22 +92,33 @@ static inline bool core_is_idle(struct mempool_core *core)
 	       !core->waitq.nr;
 }
 
-/*
- * Closes the short path of free, after every change to the reserve or the
- * queue.  Lock held; theory in waitq.c section 6.
- */
-static inline void core_update_gate(struct mempool_core *core)
+/* A growth that could not be filled at once now is.  Lock held. */
+static inline void core_note_growth(struct mempool_core *core)
+{
+	if (unlikely(core->bulk_nr != core->min_nr) &&
+	    core->reserve.nr >= core->min_nr)
+		__atomic_store_n(&core->bulk_nr, core->min_nr,
+				 __ATOMIC_RELAXED);
+}
+
+/* Closes the short path of free.  Lock held; theory in waitq.c section 6. */
+static inline void core_close_gate(struct mempool_core *core)
 {
 	mempool_t *pool = core->pool;
 
-	/* A growth that could not be filled at once now is. */
-	if (core->bulk_nr != core->min_nr && core->reserve.nr >= core->min_nr)
-		__atomic_store_n(&core->bulk_nr, core->min_nr,
-				 __ATOMIC_RELAXED);
 	/* [G1] with the loads in alloc and free. */
-	if (pool->kmp_gate != COUNTERS_CLOSED && !core_is_idle(core))
+	if (unlikely(pool->kmp_gate != COUNTERS_CLOSED))
 		__atomic_store_n(&pool->kmp_gate, COUNTERS_CLOSED,
 				 __ATOMIC_RELAXED);
+}
+
+/* The two, as far as they are due, after every change to the reserve or the
+ * queue. */
+static inline void core_update_gate(struct mempool_core *core)
+{
+	core_note_growth(core);
+	if (!core_is_idle(core))
+		core_close_gate(core);
 }
 
 /*
@@ -122,6 +133,13 @@ static inline void core_open_gate(struct mempool_core *core)
 				 __ATOMIC_RELAXED);
 }
 
+/* When the gate is as it should be, and nobody is to be woken. */
+static inline void core_unlock_plain(struct mempool_core *core)
+{
+	invariant_check(core);
+	pthread_mutex_unlock(&core->lock);
+}
+
 /* Who is to be woken is signalled afterwards: its first act is to take the
  * lock, and a signal takes longer than all that is done with it. */
 static inline void core_unlock(struct mempool_core *core)
@@ -129,14 +147,11 @@ static inline void core_unlock(struct mempool_core *core)
 	pthread_cond_t *signal = core->waitq.signal;
 
 	core_update_gate(core);
-	invariant_check(core);
-	if (likely(!signal)) {
-		pthread_mutex_unlock(&core->lock);
-		return;
-	}
-	core->waitq.signal = NULL;
-	pthread_mutex_unlock(&core->lock);
-	pthread_cond_signal(signal);
+	if (unlikely(signal))
+		core->waitq.signal = NULL;
+	core_unlock_plain(core);
+	if (unlikely(signal))
+		pthread_cond_signal(signal);
 }
 
 /*

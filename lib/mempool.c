@@ -27,7 +27,7 @@
 #include "deadline.h"
 #include "wait.h"
 
-/* [G1] with core_update_gate(). */
+/* [G1] with core_close_gate(). */
 static inline intptr_t gate_and_base(const mempool_t *pool)
 {
 	return __atomic_load_n(&pool->kmp_gate, __ATOMIC_RELAXED) +
@@ -38,6 +38,13 @@ static inline bool gate_is_closed(const mempool_t *pool)
 {
 	return __atomic_load_n(&pool->kmp_gate, __ATOMIC_RELAXED) ==
 	       COUNTERS_CLOSED;
+}
+
+/* This thread's cell of the pool, whatever the gate is; negative: there is
+ * none, or the pool has max_nr. */
+static inline intptr_t own_cell(const struct mempool_core *core)
+{
+	return core->open_gate + counters_base;
 }
 
 static void *fail(int err)
@@ -96,12 +103,11 @@ static COLD void *note_and_return(mempool_t *pool, void *element)
 /* Lock held. */
 static inline bool may_take(struct mempool_core *core)
 {
-	return core->reserve.nr &&
-	       (likely(!core->waitq.head) || waitq_may_take(core, 1));
+	return core->reserve.nr && waitq_may_take(core, 1);
 }
 
 /* Lock held, and let go. */
-static inline void *take_and_unlock(struct mempool_core *core)
+static void *take_and_unlock(struct mempool_core *core)
 {
 	struct counter_slot *slot = core->slot;
 	void *element = reserve_take(&core->reserve);
@@ -146,31 +152,72 @@ static void *fail_nowait(struct mempool_core *core)
 	return fail(EAGAIN);
 }
 
-/* Steps 2 to 4: the first try has failed. */
-static NOINLINE void *alloc_slow(mempool_t *pool, gfp_t gfp,
-				 uint64_t deadline_ns)
+/* Steps 2 to 4.  Called with the lock, which it lets go. */
+static NOINLINE void *alloc_locked(struct mempool_core *core, gfp_t gfp,
+				   uint64_t deadline_ns)
 {
-	struct mempool_core *core = pool->kmp_core;
+	if (may_take(core))
+		return take_and_unlock(core);
+	if (may_sleep(gfp))
+		return alloc_sleeping(core, gfp, deadline_ns);
+	return fail_nowait(core);
+}
+
+/* The same where there is no cell, or max_nr. */
+static COLD void *alloc_without_cell(struct mempool_core *core, gfp_t gfp,
+				     uint64_t deadline_ns)
+{
 	void *element;
 	int err;
 
-	if (unlikely(core->max_nr)) {
-		counters_prepare_thread();
+	counters_prepare_thread();
+	if (core->max_nr) {
 		err = cap_alloc(core, &element, 1, gfp, deadline_ns);
 		return err ? fail(-err) : element;
 	}
 	if (!core->fixed)
 		counters_add(core->slot, BACKEND_FAILURES, 1);
-	counters_prepare_thread();
+	core_lock(core);
+	return alloc_locked(core, gfp, deadline_ns);
+}
+
+/* Steps 2 to 4: the first try has failed.  With a dead backend this is the path
+ * that all calls take, so it goes through what is plain by itself: an element
+ * lies there, nobody waits. */
+static inline void *alloc_reserve(struct mempool_core *core, gfp_t gfp,
+				  uint64_t deadline_ns)
+{
+	intptr_t cell = own_cell(core);
+	void *element;
+
+	if (unlikely(cell < 0))
+		return alloc_without_cell(core, gfp, deadline_ns);
+	if (!core->fixed)
+		counters_inc(&counters_cell(cell)->value[BACKEND_FAILURES]);
 	/* So that it need not be read under the lock.  [N1] */
-	if (__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED))
+	if (unlikely(__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED)))
 		deadline_about_now_ns();
 	core_lock(core);
-	if (likely(may_take(core)))
-		return take_and_unlock(core);
-	if (may_sleep(gfp))
-		return alloc_sleeping(core, gfp, deadline_ns);
-	return fail_nowait(core);
+	if (unlikely(!core->reserve.nr || core->waitq.head))
+		return alloc_locked(core, gfp, deadline_ns);
+	element = reserve_take(&core->reserve);
+	core_close_gate(core);
+	core_unlock_plain(core);
+	counters_inc(&counters_cell(cell)->value[ALLOC_RESERVE]);
+	return element;
+}
+
+static NOINLINE void *alloc_slow(struct mempool_core *core, gfp_t gfp,
+				 uint64_t deadline_ns)
+{
+	return alloc_reserve(core, gfp, deadline_ns);
+}
+
+/* The commonest request by itself, here and in mempool_alloc(), because a
+ * constant need not be kept over a call: one register less to save for each. */
+static NOINLINE void *alloc_slow_plain(struct mempool_core *core)
+{
+	return alloc_reserve(core, GFP_KERNEL, DEADLINE_NEVER);
 }
 
 static inline void *alloc_fast(mempool_t *pool, gfp_t gfp,
@@ -181,7 +228,9 @@ static inline void *alloc_fast(mempool_t *pool, gfp_t gfp,
 
 	element = pool->kmp_alloc_fn(first_mask(gfp), pool->kmp_pool_data);
 	if (unlikely(!element))
-		return alloc_slow(pool, gfp, deadline_ns);
+		return gfp == GFP_KERNEL && deadline_ns == DEADLINE_NEVER ?
+		       alloc_slow_plain(pool->kmp_core) :
+		       alloc_slow(pool->kmp_core, gfp, deadline_ns);
 	cell = gate_and_base(pool);
 	if (unlikely(cell < 0))
 		return note_and_return(pool, element);
@@ -215,8 +264,6 @@ static NOINLINE void *alloc_any(mempool_t *pool, gfp_t gfp)
 
 void *mempool_alloc(mempool_t *pool, gfp_t gfp_mask)
 {
-	/* The commonest mask by itself, because a constant need not be kept
-	 * for the slow path: one register less to save, six instructions. */
 	if (unlikely(!pool || gfp_mask != GFP_KERNEL))
 		return alloc_any(pool, gfp_mask);
 	return alloc_fast(pool, GFP_KERNEL, DEADLINE_NEVER);
@@ -335,7 +382,7 @@ static inline bool only_reserve_wants(struct mempool_core *core)
 {
 	struct request *head = core->waitq.head;
 
-	return core->reserve.nr < core->min_nr && !core->max_nr &&
+	return core->reserve.nr < core->min_nr &&
 	       (!head || (head->told && !head->kept &&
 			  core->reserve.nr < head->lack));
 }
@@ -362,7 +409,7 @@ static COLD void free_locked(struct mempool_core *core, void *element)
 NOINLINE void core_free(void *element, mempool_t *pool)
 {
 	struct mempool_core *core;
-	struct counter_slot *slot;
+	intptr_t cell;
 
 	if (!element || !pool)
 		return;
@@ -371,15 +418,16 @@ NOINLINE void core_free(void *element, mempool_t *pool)
 		free_to_backend(core, element, false);
 		return;
 	}
+	cell = own_cell(core);
 	core_lock(core);
-	if (unlikely(!only_reserve_wants(core))) {
+	if (unlikely(cell < 0 || !only_reserve_wants(core))) {
 		free_locked(core, element);
 		return;
 	}
-	slot = core->slot;
 	reserve_put(&core->reserve, element);
-	core_unlock(core);
-	counters_add(slot, FREE_RESERVE, 1);
+	core_note_growth(core);
+	core_unlock_plain(core);
+	counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
 }
 
 static inline void free_counted(void *element, mempool_t *pool, intptr_t cell)
