@@ -6,8 +6,9 @@
  * 0.1 us.  Spinning is only worth it on a CPU that nobody else needs: the one
  * waited for has to run somewhere.  So there are never more spinners, in all
  * pools together, than CPUs in the caller's affinity mask less one; on one CPU
- * there is none, but for a thread that is bound to its CPU and waits for one that
- * was last seen on another.  How long to spin is for the caller to know (wait.c).
+ * there is none, but for a thread that is bound to its CPU and waits for one
+ * that was last seen on another.  How long to spin is for the caller to know
+ * (wait.c).
  *
  *   [S1] The spinner looks at its own word, and, rarely, at the number of
  *        elements in the reserve, without the lock.  Relaxed: it takes the
@@ -56,6 +57,11 @@ static void look_at_cpus(void)
 	errno = saved_errno;
 }
 
+static void count_out(void)
+{
+	__atomic_fetch_sub(&nr_spinners, 1, __ATOMIC_RELAXED);
+}
+
 bool spin_begin(unsigned int running, int giver_cpu)
 {
 	unsigned int others = running ? running : 1;
@@ -72,29 +78,39 @@ bool spin_begin(unsigned int running, int giver_cpu)
 	if (__atomic_fetch_add(&nr_spinners, 1, __ATOMIC_RELAXED) <
 	    cpus - others)
 		return true;
-	spin_end();
+	count_out();
 	return false;
 }
 
-void spin_end(void)
-{
-	__atomic_fetch_sub(&nr_spinners, 1, __ATOMIC_RELAXED);
-}
 
 void spin_child(void)
 {
 	__atomic_store_n(&nr_spinners, 0, __ATOMIC_RELAXED);
 }
 
-/* [S2] */
-static enum spin stop(uint32_t *spin)
+/* [S2] with spin_until().  Counted out here and not when it has noticed: who
+ * hands something to and fro is often the next to spin, and sooner than that. */
+bool spin_stop(uint32_t *spin, enum spin why)
 {
 	uint32_t seen = SPIN_SPINNING;
 
-	if (__atomic_compare_exchange_n(spin, &seen, SPIN_AWAY, false,
-					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
-		return SPIN_AWAY;
-	return (enum spin)seen;
+	if (!__atomic_compare_exchange_n(spin, &seen, why, false,
+					 __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		return false;
+	count_out();
+	return true;
+}
+
+/* [S2] with spin_stop(). */
+static enum spin leave(uint32_t *spin)
+{
+	uint32_t seen = SPIN_SPINNING;
+
+	if (!__atomic_compare_exchange_n(spin, &seen, SPIN_AWAY, false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+		return (enum spin)seen;
+	count_out();
+	return SPIN_AWAY;
 }
 
 enum spin spin_until(uint32_t *spin, const unsigned int *nr,
@@ -121,5 +137,5 @@ enum spin spin_until(uint32_t *spin, const unsigned int *nr,
 			step_ns *= 2;
 		peek_ns = now_ns + step_ns;
 	}
-	return stop(spin);
+	return leave(spin);
 }

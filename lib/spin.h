@@ -26,19 +26,24 @@ enum spin {
 /*
  * Whether one more thread may spin now, when @running others are presumed to
  * need a CPU each, and the one waited for ran on @giver_cpu, -1 if that is not
- * known.  Every true is followed by spin_end().
+ * known.  Every true is followed by spin_until(); the spinner counts until it
+ * leaves by itself or spin_stop() has ended it.
  */
 bool spin_begin(unsigned int running, int giver_cpu);
-void spin_end(void);
 
 /* Spins until *@spin is not SPINNING, or *@nr is at least @enough, or the time
  * has come.  Returns *@spin; it is AWAY in the two latter cases. */
 enum spin spin_until(uint32_t *spin, const unsigned int *nr,
 		     unsigned int enough, uint64_t now_ns, uint64_t until_ns);
 
+/* Ends the spinning of another thread; false: *@spin is not SPINNING. */
+bool spin_stop(uint32_t *spin, enum spin why);
+
 /* What recent waits show: a mean that each new one moves by an eighth, and how
- * long one should spin who waits now. */
+ * long one should spin who waits now.  A wait of a microsecond often takes a few
+ * more, and to sleep for those costs ten times as much. */
 #define SPIN_MAX_NS	30000ull
+#define SPIN_MORE_NS	5000ull
 static inline void spin_learn(uint64_t *recent_ns, uint64_t ns)
 {
 	uint64_t most = 2 * SPIN_MAX_NS;
@@ -48,7 +53,7 @@ static inline void spin_learn(uint64_t *recent_ns, uint64_t ns)
 
 static inline uint64_t spin_budget(uint64_t recent_ns)
 {
-	return recent_ns < SPIN_MAX_NS ? 2 * recent_ns + 1000 : 0;
+	return recent_ns < SPIN_MAX_NS ? 2 * recent_ns + SPIN_MORE_NS : 0;
 }
 
 /* In the child of a fork: nobody spins. */

@@ -32,7 +32,8 @@
  * told, or has left, never both; who finds it AWAY or ROUSED knows that the
  * thread will take the lock by itself, or sleeps and needs the signal.  Who was
  * granted while it spun is SERVED: it has all it wants, and does not touch the
- * pool again: there need not be one.  All others are on their way to the lock, and nr_inside counts them.
+ * pool again: there need not be one.  All others are on their way to the lock,
+ * and nr_inside counts them.
  *
  * 4. Who spins, and how long
  *
@@ -178,7 +179,6 @@ static bool spin(struct mempool_core *core, struct request *request,
 	core_unlock(core);
 	end = spin_until(&request->spin, &core->reserve.nr, enough, now_ns,
 			 until_ns);
-	spin_end();
 	if (end == SPIN_SERVED)
 		return true;
 	core_lock(core);

@@ -88,9 +88,10 @@
  *
  * waitq_may_take() and waitq_may_claim() are the only places where a newcomer
  * passes, and read the clock each time that it matters.  A free reads it when
- * there is enough for the first request, and hands over if the bound has passed,
- * or if the reserve has no more room: what lies there for one that was told and
- * has not come must not keep those behind it waiting (waitq_make_room()).
+ * there is enough for the first request, and hands over if the bound has
+ * passed, or if the reserve has no more room: what lies there for one that was
+ * told and has not come must not keep those behind it waiting
+ * (waitq_make_room()).
  *
  * Requests are served in order all the same, so one at place n is served after
  * n bounds at most, and the time that n users keep their elements.  While a
@@ -104,9 +105,9 @@
  * from what collects for it.  So the first request is served in the end, and
  * after it the next.
  *
- * The bound is a compromise.  With 16 threads on two CPUs the longest wait is 16
- * times the bound; and each time that the first request is served past the bound
- * costs some 40 us of CPU, which with four elements is an eighth of the
+ * The bound is a compromise.  With 16 threads on two CPUs the longest wait is
+ * 16 times the bound; and each time that the first request is served past the
+ * bound costs some 40 us of CPU, which with four elements is an eighth of the
  * throughput where the bound is 200 us, and a twentieth where it is 500 us.
  *
  * 6. The gate
@@ -115,7 +116,7 @@
  * It looks at the gate, which is open only while no request is linked and the
  * reserve is full.
  *
- *   [G1] core_update_gate() and core_open_gate() store it, with the lock; the
+ *   [G1] core_close_gate() and core_open_gate() store it, with the lock; the
  *        free loads it, without.  Both relaxed.
  *
  *   Needs     a free of an element that left the reserve sees the gate closed
@@ -265,15 +266,12 @@ bool waitq_wants(struct mempool_core *core, unsigned int nr)
 
 /* ---- telling a thread -------------------------------------------------- */
 
-/* [S2] with spin_until(): false when it does not spin. */
+/* False when it does not spin. */
 static bool stop_spinning(struct mempool_core *core, struct request *request,
 			  enum spin why)
 {
-	uint32_t seen = SPIN_SPINNING;
-
 	core->waitq.giver_cpu = sched_getcpu();
-	return __atomic_compare_exchange_n(&request->spin, &seen, why, false,
-					   __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	return spin_stop(&request->spin, why);
 }
 
 void waitq_signal_now(struct mempool_core *core)

@@ -593,6 +593,13 @@ int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
 	return 0;
 }
 
+static void end_spin(void)
+{
+	uint32_t spin = SPIN_SPINNING;
+
+	spin_stop(&spin, SPIN_ROUSED);
+}
+
 START_TEST(nobody_spins_on_one_cpu)
 {
 	atomic_store(&seen_cpus, 1);
@@ -606,7 +613,7 @@ START_TEST(more_cpus_than_a_mask_can_tell_are_enough)
 	errno = 4242;
 	ck_assert(spin_begin(CPU_SETSIZE - 1, -1));
 	ck_assert_int_eq(errno, 4242);
-	spin_end();
+	end_spin();
 }
 END_TEST
 
@@ -619,11 +626,11 @@ START_TEST(fewer_spin_than_there_are_cpus)
 		nr++;
 	ck_assert_uint_eq(nr, 2);
 	/* One leaves, one may come. */
-	spin_end();
+	end_spin();
 	ck_assert(spin_begin(1, -1));
 	ck_assert(!spin_begin(1, -1));
-	spin_end();
-	spin_end();
+	end_spin();
+	end_spin();
 }
 END_TEST
 
@@ -632,7 +639,7 @@ START_TEST(nobody_spins_where_others_need_the_cpus)
 	atomic_store(&seen_cpus, 3);
 	ck_assert(!spin_begin(3, -1));
 	ck_assert(spin_begin(2, -1));
-	spin_end();
+	end_spin();
 }
 END_TEST
 
@@ -648,7 +655,7 @@ static void *bound_spins(void *arg)
 	ok[0] = !spin_begin(1, cpu);
 	ok[1] = spin_begin(1, cpu + 1);
 	if (ok[1])
-		spin_end();
+		end_spin();
 	return NULL;
 }
 

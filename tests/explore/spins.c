@@ -101,9 +101,10 @@ enum spin __wrap_spin_until(uint32_t *spin, const unsigned int *nr,
 bool explore_nobody_spins(void)
 {
 	bool none = __real_spin_begin(NR_CPUS - 1, -1);
+	uint32_t spin = SPIN_SPINNING;
 
 	if (none)
-		spin_end();
+		spin_stop(&spin, SPIN_ROUSED);
 	return none;
 }
 
