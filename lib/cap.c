@@ -17,7 +17,7 @@
  * made here.  Callbacks run with cancellation disabled, because a cancelled
  * one would take a share with it.
  *
- * The share is taken when an element leaves the pool by grant() in waitq.c or
+ * The share is taken when an element leaves the pool by fill() in waitq.c or
  * cap_alloc() here, and given back by core_free(), mempool_free_bulk() and
  * unclaim().
  */

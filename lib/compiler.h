@@ -17,8 +17,8 @@
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
 #define CACHE_LINE	64
 
-/* A counter that goes at a constant rate of a GHz or more and takes less time to
- * read than the clock; 0 where there is none. */
+/* A counter that goes at a constant rate of a GHz or more and takes less time
+ * to read than the clock; 0 where there is none. */
 #if defined(__x86_64__)
 #define cpu_ticks()	__builtin_ia32_rdtsc()
 #else

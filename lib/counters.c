@@ -67,7 +67,8 @@ struct block {
 	struct block		*next_free;	/* under blocks_lock */
 };
 
-_Static_assert(sizeof(struct block) <= BLOCK_SIZE, "cells leave room for the links");
+_Static_assert(sizeof(struct block) <= BLOCK_SIZE,
+	       "cells leave room for the links");
 
 static pthread_mutex_t blocks_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct block *all_blocks;	/* stores under blocks_lock [B1] */

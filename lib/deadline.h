@@ -2,9 +2,10 @@
 /*
  * deadline.h - the clock, and time as one number
  *
- * Inside the library a moment is nanoseconds of CLOCK_MONOTONIC.  DEADLINE_NEVER
- * is later than all of them; a moment too late for 64 bits becomes it, one
- * before the clock began becomes 0.  Only deadline.c reads the time.
+ * Inside the library a moment is nanoseconds of CLOCK_MONOTONIC.
+ * DEADLINE_NEVER is later than all of them; a moment too late for 64 bits
+ * becomes it, one before the clock began becomes 0.  Only deadline.c reads the
+ * time.
  */
 #ifndef LIB_DEADLINE_H
 #define LIB_DEADLINE_H
@@ -19,8 +20,8 @@
 
 uint64_t deadline_now_ns(void);
 
-/* The same, or what this thread was told a few microseconds ago at most: for who
- * asks again and again. */
+/* The same, or what this thread was told a few microseconds ago at most: for
+ * who asks again and again. */
 uint64_t deadline_about_now_ns(void);
 
 /* From the caller's form, where NULL is never: 0 or -EINVAL. */
