@@ -68,3 +68,5 @@ curves() {
 	curves 3
 } >"$tmp/script"
 gnuplot "$tmp/script"
+# Not before the first line, which has to say what it is.
+sed -i '1a <!-- SPDX-License-Identifier: MIT -->' "$svg"
