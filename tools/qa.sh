@@ -262,8 +262,8 @@ do_valgrind()
 # still; and the thousands of signals of check_registry come one in a time slice,
 # which takes it minutes.
 #
-# On one CPU nobody spins: a spinner gets its elements by an atomic (lib/spin.c),
-# which orders nothing for drd.  Signals come after the lock was released, by
+# On one CPU nobody spins, but for tests that make up more: a spinner gets its
+# elements by an atomic (lib/spin.c), which orders nothing for drd.  Signals come after the lock was released, by
 # intent (lib/wait.c section 5).
 do_drd()
 {
@@ -271,6 +271,7 @@ do_drd()
 
 	needs taskset || return
 	within="taskset -c $(taskset -cp $$ | sed 's/.*[^0-9]//')"
+	CK_EXCLUDE_TAGS=spins \
 	under_valgrind 'check_fork|check_backend|check_order|check_registry' \
 		--tool=drd --report-signal-unlocked=no \
 		--suppressions="$top/tools/drd.supp"
