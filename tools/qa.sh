@@ -262,9 +262,10 @@ do_valgrind()
 # still; and the thousands of signals of check_registry come one in a time slice,
 # which takes it minutes.
 #
-# On one CPU nobody spins, but for tests that make up more: a spinner gets its
-# elements by an atomic (lib/spin.c), which orders nothing for drd.  Signals come after the lock was released, by
-# intent (lib/wait.c section 5).
+# A spinner gets its elements by an atomic (lib/spin.c), which orders nothing for
+# drd.  On one CPU nobody spins, but in the tests that make up more, which are
+# left out.  Signals come after the lock was released, by intent (lib/wait.c
+# section 5).
 do_drd()
 {
 	local within
