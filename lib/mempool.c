@@ -377,7 +377,8 @@ static enum waitq_gift take_back(struct mempool_core *core, void *element)
 	return waitq_give(core, element);
 }
 
-/* Lock held: the reserve wants the element, and nobody is to be told. */
+/* Lock held, and no max_nr: the reserve wants the element, and nobody is to be
+ * told. */
 static inline bool only_reserve_wants(struct mempool_core *core)
 {
 	struct request *head = core->waitq.head;

@@ -34,7 +34,10 @@
 #define PEEK_MIN_NS	(2 * NSEC_PER_USEC)
 #define PEEK_MAX_NS	(16 * NSEC_PER_USEC)
 
-static unsigned int nr_spinners;	/* atomic; a mere number, relaxed */
+/* Of words that are SPINNING, and of threads about to make theirs so: whoever
+ * sets a word to something else counts it out, and nobody else does.  Atomic; a
+ * mere number, relaxed. */
+static unsigned int nr_spinners;
 
 /* In this thread's affinity mask.  Who changes that does not tell us, so it is
  * looked at again after so many spins. */
@@ -82,14 +85,13 @@ bool spin_begin(unsigned int running, int giver_cpu)
 	return false;
 }
 
-
 void spin_child(void)
 {
 	__atomic_store_n(&nr_spinners, 0, __ATOMIC_RELAXED);
 }
 
-/* [S2] with spin_until().  Counted out here and not when it has noticed: who
- * hands something to and fro is often the next to spin, and sooner than that. */
+/* [S2] with leave().  Counted out here and not when it has noticed: who hands
+ * something to and fro is often the next to spin, and sooner than that. */
 bool spin_stop(uint32_t *spin, enum spin why)
 {
 	uint32_t seen = SPIN_SPINNING;

@@ -40,7 +40,7 @@ enum spin spin_until(uint32_t *spin, const unsigned int *nr,
 bool spin_stop(uint32_t *spin, enum spin why);
 
 /* What recent waits show: a mean that each new one moves by an eighth, and how
- * long one should spin who waits now.  A wait of a microsecond often takes a few
+ * long one should spin who waits now.  A wait of a microsecond often takes some
  * more, and to sleep for those costs ten times as much. */
 #define SPIN_MAX_NS	30000ull
 #define SPIN_MORE_NS	5000ull

@@ -39,8 +39,9 @@
  *
  * The first request only, on a CPU that can be spared (spin.c):
  *
- *   when it joins       for twice as long as first requests waited lately, if
- *                       that is less than sleeping costs;
+ *   when it joins       for twice as long as first requests waited lately, and
+ *                       a little longer, if those waits were shorter than
+ *                       sleeping costs;
  *   when it was told,   until nobody may pass it any more, and a little longer
  *   in vain             for the next free: elements come and go, and to sleep
  *                       now would mean to be woken soon.  Who may not spin is
