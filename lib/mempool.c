@@ -100,12 +100,6 @@ static COLD void *note_and_return(mempool_t *pool, void *element)
 	return element;
 }
 
-/* Lock held. */
-static inline bool may_take(struct mempool_core *core)
-{
-	return core->reserve.nr && waitq_may_take(core, 1);
-}
-
 /* Lock held, and let go. */
 static void *take_and_unlock(struct mempool_core *core)
 {
@@ -134,7 +128,7 @@ static COLD void *alloc_sleeping(struct mempool_core *core, gfp_t gfp,
 			return note_and_return(core->pool, element);
 		counters_add(core->slot, BACKEND_FAILURES, 1);
 		core_lock(core);
-		if (may_take(core))
+		if (waitq_may_take(core, 1))
 			return take_and_unlock(core);
 	}
 	if (core->shutdown) {
@@ -156,7 +150,7 @@ static void *fail_nowait(struct mempool_core *core)
 static NOINLINE void *alloc_locked(struct mempool_core *core, gfp_t gfp,
 				   uint64_t deadline_ns)
 {
-	if (may_take(core))
+	if (waitq_may_take(core, 1))
 		return take_and_unlock(core);
 	if (may_sleep(gfp))
 		return alloc_sleeping(core, gfp, deadline_ns);
