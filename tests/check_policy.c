@@ -971,7 +971,7 @@ static Suite *policy(void)
 	suite_add_tcase(suite, who);
 
 	tcase_set_timeout(spinning, TEST_TIMEOUT);
-	tcase_set_tags(spinning, "spins");	/* left out where tools/qa.sh says so */
+	tcase_set_tags(spinning, "spins");	/* for do_drd in tools/qa.sh */
 	tcase_add_test(spinning,
 		a_spinner_is_told_once_and_sees_what_was_written);
 	tcase_add_test(spinning,

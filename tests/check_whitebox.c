@@ -399,6 +399,15 @@ START_TEST(a_block_that_cannot_be_given_back_at_exit_goes_to_another_thread)
 }
 END_TEST
 
+/* The backend gives nothing more. */
+static void take_all(void **elems)
+{
+	elems[0] = mempool_alloc_preallocated(pool);
+	elems[1] = mempool_alloc_preallocated(pool);
+	pool->kmp_core->alloc_fn = no_memory;
+	pool->kmp_alloc_fn = no_memory;
+}
+
 /* The condition variable is on the stack, then. */
 static void queue_on_stack(struct sleeper *s)
 {
@@ -420,10 +429,7 @@ START_TEST(a_thread_refused_a_block_waits_all_the_same)
 	struct sleeper s;
 	void *elems[2];
 
-	elems[0] = mempool_alloc_preallocated(pool);
-	elems[1] = mempool_alloc_preallocated(pool);
-	core->alloc_fn = no_memory;
-	pool->kmp_alloc_fn = no_memory;
+	take_all(elems);
 	refuse_mmap = true;
 	if (_i == 0) {
 		queue_on_stack(&s);
@@ -673,10 +679,7 @@ START_TEST(a_wait_longer_than_any_bucket_counts_in_the_last)
 	struct sleeper s;
 	void *elems[2];
 
-	elems[0] = mempool_alloc_preallocated(pool);
-	elems[1] = mempool_alloc_preallocated(pool);
-	core->alloc_fn = no_memory;
-	pool->kmp_alloc_fn = no_memory;
+	take_all(elems);
 	sleeper_start(&s, pool, 0);
 	ck_assert(wait_for_waiters(pool, 1));
 	core_lock(core);
