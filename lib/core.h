@@ -18,6 +18,7 @@
 #include "compiler.h"
 #include "counters.h"
 #include "invariant.h"
+#include "lock.h"
 #include "reserve.h"
 #include "retry.h"
 #include "waitq.h"
@@ -42,7 +43,7 @@ struct mempool_core {
 
 	/* The two in one line, which is all that a plain take or give
 	 * writes. */
-	pthread_mutex_t		lock __attribute__((aligned(CACHE_LINE)));
+	struct pool_lock	lock __attribute__((aligned(CACHE_LINE)));
 
 	/* under lock */
 	struct reserve		reserve;
@@ -56,6 +57,7 @@ struct mempool_core {
 						   pool without (cap.c) */
 	struct waitq		waitq;
 	struct retry		retry;
+	pthread_mutex_t		inheriting;	/* what lock is, if prio_inherit */
 
 	/* Counted under lock.  What is known elsewhere (min_nr, curr_nr, the
 	 * counters of counters.h ...) stats.c fills into its copy. */
@@ -74,15 +76,9 @@ static inline bool may_sleep(gfp_t gfp)
 	return gfp & __GFP_DIRECT_RECLAIM;
 }
 
-/* 0 or -errno; only a lock with priority inheritance can fail. */
-int core_init_lock(struct mempool_core *core);
-
-void core_lock_contended(struct mempool_core *core);
-
 static inline void core_lock(struct mempool_core *core)
 {
-	if (unlikely(pthread_mutex_trylock(&core->lock)))
-		core_lock_contended(core);
+	pool_lock_take(&core->lock);
 }
 
 /* Nobody waits and the reserve is full: frees need not come this way. */
@@ -137,21 +133,21 @@ static inline void core_open_gate(struct mempool_core *core)
 static inline void core_unlock_plain(struct mempool_core *core)
 {
 	invariant_check(core);
-	pthread_mutex_unlock(&core->lock);
+	pool_lock_release(&core->lock);
 }
 
 /* Who is to be woken is signalled afterwards: its first act is to take the
  * lock, and a signal takes longer than all that is done with it. */
 static inline void core_unlock(struct mempool_core *core)
 {
-	pthread_cond_t *signal = core->waitq.signal;
+	struct bed *signal = core->waitq.signal;
 
 	core_update_gate(core);
 	if (unlikely(signal))
 		core->waitq.signal = NULL;
 	core_unlock_plain(core);
 	if (unlikely(signal))
-		pthread_cond_signal(signal);
+		bed_rouse(signal);
 }
 
 /*

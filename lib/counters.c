@@ -55,14 +55,14 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "wait.h"
+#include "lock.h"
 
 #define BLOCK_SIZE	8192
 #define NR_COLUMNS	(BLOCK_SIZE / sizeof(struct counter_cell) - 2)
 
 struct block {
 	struct counter_cell	cells[NR_COLUMNS];
-	pthread_cond_t		cond;		/* its owner waits on it */
+	struct bed		bed;		/* its owner's */
 	struct block		*next;		/* of all; fixed once listed */
 	struct block		*next_free;	/* under blocks_lock */
 };
@@ -121,7 +121,7 @@ static struct block *make_block(void)
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (block == MAP_FAILED)
 		return NULL;
-	wait_init_cond(&block->cond);
+	bed_init(&block->bed);
 	return block;
 }
 
@@ -189,14 +189,14 @@ COLD bool counters_try_block(void)
 	return counters_base >= 0;
 }
 
-pthread_cond_t *counters_own_cond(void)
+struct bed *counters_own_bed(void)
 {
 	struct block *block;
 
 	if (counters_base < 0)
 		return NULL;
 	block = (struct block *)counters_cell(counters_base);
-	return &block->cond;
+	return &block->bed;
 }
 
 /* ---- slots ------------------------------------------------------------- */
@@ -327,8 +327,8 @@ void counters_child(void)
 
 	free_blocks = NULL;
 	for (block = all_blocks; block; block = block->next) {
-		/* Others may have been about to signal it. */
-		wait_init_cond(&block->cond);
+		/* Others may have been about to rouse who sleeps there. */
+		bed_init(&block->bed);
 		if (in_words(block) == counters_base)
 			continue;
 		block->next_free = free_blocks;

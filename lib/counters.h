@@ -15,11 +15,12 @@
 #ifndef LIB_COUNTERS_H
 #define LIB_COUNTERS_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "compiler.h"
+
+struct bed;
 
 /* What is counted without the pool's lock. */
 enum counter {
@@ -66,10 +67,10 @@ void counters_add_slow(struct counter_slot *slot, enum counter which,
  */
 uint64_t counters_sum(const struct counter_slot *slot, enum counter which);
 
-/* The condition variable that this thread, and no other, may wait on; or NULL
- * when it has no block.  Its memory is never given back, so it may be signalled
- * when its owner has long gone on. */
-pthread_cond_t *counters_own_cond(void);
+/* Where this thread, and no other, may sleep; or NULL when it has no block.
+ * Its memory is never given back, so it may be roused when the thread has long
+ * gone on. */
+struct bed *counters_own_bed(void);
 
 /* For fork.c: takes the lock; lets go; in the child, lets go and frees the
  * blocks of the threads that are not there. */

@@ -53,19 +53,13 @@ static void hold(mempool_t *pool)
 
 static void release(mempool_t *pool)
 {
-	pthread_mutex_unlock(&pool->kmp_core->lock);
+	pool_lock_release(&pool->kmp_core->lock);
 }
 
 static void restart(mempool_t *pool)
 {
-	struct mempool_core *core = pool->kmp_core;
-
-	waitq_child(core);
-	if (!core->prio_inherit)
-		pthread_mutex_unlock(&core->lock);
-	else if (core_init_lock(core))
-		/* Nobody could be told: rather no inheritance than no lock. */
-		core->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	waitq_child(pool->kmp_core);
+	pool_lock_child(&pool->kmp_core->lock);
 }
 
 static void prepare(void)

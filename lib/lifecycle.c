@@ -48,7 +48,7 @@ static void free_core(struct mempool_core *core)
 	reserve_fini(&core->reserve);
 	counters_put_slot(core->slot);
 	free(core->name);
-	pthread_mutex_destroy(&core->lock);
+	pool_lock_destroy(&core->lock);
 	free(core);
 }
 
@@ -81,7 +81,8 @@ static struct mempool_core *make_core(unsigned int min_nr,
 	/* Priorities are not to wait for who comes along. */
 	core->waitq.bound_ns = core->prio_inherit ? 0 : OVERTAKING_BOUND_NS;
 	core->retry.period_ns = attr->retry_ms * NSEC_PER_MSEC;
-	if (core_init_lock(core))
+	if (pool_lock_init(&core->lock, core->prio_inherit ? &core->inheriting
+							   : NULL))
 		goto fini_reserve;
 	return core;
 

@@ -25,6 +25,8 @@ libkmempool_core_la_SOURCES = \
 	lib/fork.h \
 	lib/invariant.h \
 	lib/lifecycle.c \
+	lib/lock.c \
+	lib/lock.h \
 	lib/mempool.c \
 	lib/registry.c \
 	lib/registry.h \

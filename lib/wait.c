@@ -15,9 +15,9 @@
  *
  *   request   on this thread's stack (waitq.h).
  *   spin      one word of it: how the thread can be told something.
- *   cond      a condition variable that no other thread ever waits on.  It
- *             lies in the thread's block (counters.c), whose memory is never
- *             given back; on the stack when the thread has none.
+ *   bed       where no other thread ever sleeps (lock.c).  It lies in the
+ *             thread's block (counters.c), whose memory is never given back; on
+ *             the stack when the thread has none.
  *
  * 3. States of spin
  *
@@ -52,13 +52,13 @@
  *
  * 5. Signals
  *
- * A condition variable in a block may be signalled when its owner has long gone
- * on, so core_unlock() signals after it has released the lock, which is what a
- * woken thread wants first.  A signal that comes too late ends some later sleep
- * for no reason, and the loop here looks again.  One on the stack dies with
- * the request, and is signalled with the lock held.
+ * A bed in a block may be roused when its owner has long gone on, so
+ * core_unlock() does that after it has released the lock, which is what a woken
+ * thread wants first.  A signal that comes too late ends some later sleep for
+ * no reason, and the loop here looks again.  A bed on the stack dies with the
+ * request, and is roused with the lock held.
  *
- * That no two threads wait on one is also what avoids glibc bug 25847, a
+ * That no two threads sleep in one is also what avoids glibc bug 25847, a
  * wake-up lost among several waiters of one condition variable (2.25 to 2.40);
  * keep it when that is history, for the order.
  *
@@ -82,21 +82,10 @@
 #include "deadline.h"
 #include "spin.h"
 
-void wait_init_cond(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	/* None of these can fail on Linux. */
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
 struct wait {
 	struct mempool_core	*core;
 	struct request		request;
-	pthread_cond_t		cond;		/* if there is no other */
+	struct bed		bed;		/* if there is no other */
 };
 
 /* What every way out ends with that has the lock. */
@@ -123,8 +112,8 @@ static void cancelled(void *arg)
 	/* A shutdown has counted it. */
 	core->stats.cancellations += request->state != REQUEST_CANCELLED;
 	end_wait(core);
-	if (request->cond_dies)
-		pthread_cond_destroy(&wait->cond);
+	if (request->bed_dies)
+		bed_destroy(&wait->bed);
 	if (granted)
 		for (i = 0; i < request->lack; i++)
 			core_free(request->slots[i], core->pool);
@@ -133,18 +122,11 @@ static void cancelled(void *arg)
 static void sleep_until(struct mempool_core *core, struct request *request,
 			uint64_t ns)
 {
-	struct timespec ts;
-
 	request->told = false;
 	waitq_signal_now(core);
 	core_update_gate(core);
 	invariant_check(core);
-	if (ns == DEADLINE_NEVER) {
-		pthread_cond_wait(request->cond, &core->lock);
-	} else {
-		ts = deadline_to_timespec(ns);
-		pthread_cond_timedwait(request->cond, &core->lock, &ts);
-	}
+	pool_lock_sleep(&core->lock, request->bed, ns);
 }
 
 /* Who holds elements of the reserve, and is presumed to run. */
@@ -264,11 +246,11 @@ int wait_for(struct mempool_core *core, void **slots, unsigned int lack,
 		core_unlock(core);
 		return -ETIMEDOUT;
 	}
-	request->cond = counters_own_cond();
-	if (!request->cond) {
-		wait_init_cond(&wait.cond);
-		request->cond = &wait.cond;
-		request->cond_dies = true;
+	request->bed = counters_own_bed();
+	if (!request->bed) {
+		bed_init(&wait.bed);
+		request->bed = &wait.bed;
+		request->bed_dies = true;
 	}
 	core->stats.waits++;
 	core->waitq.nr_inside++;
@@ -279,7 +261,7 @@ int wait_for(struct mempool_core *core, void **slots, unsigned int lack,
 	pthread_cleanup_pop(0);
 	if (!away)
 		end_wait(core);
-	if (request->cond_dies)
-		pthread_cond_destroy(&wait.cond);
+	if (request->bed_dies)
+		bed_destroy(&wait.bed);
 	return err;
 }

@@ -5,7 +5,6 @@
 #ifndef LIB_WAIT_H
 #define LIB_WAIT_H
 
-#include <pthread.h>
 #include <stdint.h>
 
 #include <kmempool/gfp.h>
@@ -22,8 +21,5 @@ struct mempool_core;
  */
 int wait_for(struct mempool_core *core, void **slots, unsigned int lack,
 	     gfp_t gfp, uint64_t deadline_ns, uint64_t kicks);
-
-/* A condition variable that goes by the clock of deadline.h. */
-void wait_init_cond(pthread_cond_t *cond);
 
 #endif /* LIB_WAIT_H */

@@ -23,7 +23,7 @@
  *   reserve   where every element passes through on its way to a request,
  *             and where elements collect for a bulk request.
  *
- * The pool's mutex, "the lock", guards all three, but for a request's spin
+ * The pool's lock (lock.c) guards all three, but for a request's spin
  * (wait.c).  The gate (section 6) is an atomic; nr is also read without the
  * lock, by who only asks whether to take it.
  *
@@ -150,8 +150,8 @@
  *
  * 8. Lock order
  *
- * The lock is a leaf.  No callback, allocator or other lock is entered with
- * it held.
+ * No callback, allocator or other lock is entered with the lock held, but for
+ * that of a bed, which is a leaf (lock.c).
  *
  * 9. How it is checked
  *
@@ -276,21 +276,21 @@ static bool stop_spinning(struct mempool_core *core, struct request *request,
 
 void waitq_signal_now(struct mempool_core *core)
 {
-	pthread_cond_t *cond = core->waitq.signal;
+	struct bed *bed = core->waitq.signal;
 
 	core->waitq.signal = NULL;
-	if (cond)
-		pthread_cond_signal(cond);
+	if (bed)
+		bed_rouse(bed);
 }
 
 /* Leaves the signal to core_unlock(), if it may come late; not two of them. */
 static void signal_soon(struct mempool_core *core, struct request *request)
 {
 	waitq_signal_now(core);
-	core->waitq.signal = request->cond;
+	core->waitq.signal = request->bed;
 	/* Where priorities are inherited, from who waits for the lock: not to
 	 * be preempted between the two. */
-	if (request->cond_dies || core->prio_inherit)
+	if (request->bed_dies || core->prio_inherit)
 		waitq_signal_now(core);
 }
 

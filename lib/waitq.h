@@ -36,8 +36,8 @@ struct request {
 	struct request		*next, *prev;
 	enum request_state	state;
 	uint32_t		spin;		/* enum spin; atomic [S2] */
-	pthread_cond_t		*cond;		/* no other thread waits on it */
-	bool			cond_dies;	/* with the request */
+	struct bed		*bed;		/* of its thread */
+	bool			bed_dies;	/* with the request */
 	void			**slots;	/* where granted elements go */
 	unsigned int		lack;		/* elements wanted, at least 1 */
 	gfp_t			gfp;		/* the caller's mask */
@@ -62,7 +62,7 @@ struct waitq {
 	uint64_t	bound_ns;	/* of overtaking; fixed after init */
 	int		giver_cpu;	/* where the last one ran who served or
 					   told a request; -1: nobody yet */
-	pthread_cond_t	*signal;	/* to be signalled without the lock */
+	struct bed	*signal;	/* to be roused without the lock */
 	uint64_t	recent_ns;	/* how long first requests waited as
 					   such lately (wait.c) */
 };

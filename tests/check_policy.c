@@ -92,7 +92,7 @@ static void let_an_hour_pass(void)
 /* A request without a thread: nobody comes for what it is told of. */
 struct forged {
 	struct request	request;
-	pthread_cond_t	cond;
+	struct bed	bed;
 	void		*slots[2];
 };
 
@@ -101,9 +101,9 @@ static void forge(struct forged *f, unsigned int lack)
 	struct mempool_core *core = pool->kmp_core;
 
 	memset(f, 0, sizeof(*f));
-	pthread_cond_init(&f->cond, NULL);
+	bed_init(&f->bed);
 	f->request.state = REQUEST_QUEUED;
-	f->request.cond = &f->cond;
+	f->request.bed = &f->bed;
 	f->request.slots = f->slots;
 	f->request.lack = lack;
 	f->request.gfp = GFP_KERNEL;
@@ -128,7 +128,7 @@ static void end_forged(struct forged *f)
 	core_unlock(core);
 	for (i = 0; i < f->request.lack; i++)
 		mempool_free(f->slots[i], pool);
-	pthread_cond_destroy(&f->cond);
+	bed_destroy(&f->bed);
 }
 
 /* The ways in which a newcomer may take one element without sleeping. */
@@ -549,19 +549,19 @@ END_TEST
 START_TEST(a_signal_that_may_not_come_late_does_not)
 {
 	struct mempool_core *core;
-	pthread_cond_t *late;
+	struct bed *late;
 	struct forged f;
 
 	empty_pool_with(_i == 2 ? MEMPOOL_PRIO_INHERIT : 0, 1, 0, 0);
 	core = pool->kmp_core;
 	forge(&f, 1);
-	f.request.cond_dies = _i == 1;
+	f.request.bed_dies = _i == 1;
 	core_lock(core);
 	ck_assert_int_eq(waitq_give(core, elements[0]), WAITQ_TO_REQUEST);
 	late = core->waitq.signal;
 	core_unlock(core);
 	elements[0] = NULL;
-	ck_assert_ptr_eq(late, _i == 0 ? &f.cond : NULL);
+	ck_assert_ptr_eq(late, _i == 0 ? &f.bed : NULL);
 	end_forged(&f);
 	end_pool();
 }

@@ -41,10 +41,10 @@ void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd,
 void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		  off_t offset)
 {
-	if (watched && pthread_mutex_trylock(&watched->lock))
+	if (watched && pthread_spin_trylock(&watched->lock.word))
 		asked_under_lock = true;
 	else if (watched)
-		pthread_mutex_unlock(&watched->lock);
+		pthread_spin_unlock(&watched->lock.word);
 	if (refuse_mmap) {
 		errno = ENOMEM;
 		return MAP_FAILED;
@@ -280,9 +280,9 @@ START_TEST(a_pair_served_by_the_backend_takes_no_lock)
 	struct pairs pairs = { .pool = pool, .nr = 1000 };
 
 	/* Who takes it now hangs, and the test with it. */
-	pthread_mutex_lock(&pool->kmp_core->lock);
+	core_lock(pool->kmp_core);
 	run_pairs(&pairs);
-	pthread_mutex_unlock(&pool->kmp_core->lock);
+	pool_lock_release(&pool->kmp_core->lock);
 	ck_assert_uint_eq(stats_of(pool).free_backend, 1000);
 }
 END_TEST
@@ -408,7 +408,7 @@ static void take_all(void **elems)
 	pool->kmp_alloc_fn = no_memory;
 }
 
-/* The condition variable is on the stack, then. */
+/* The bed is on the stack, then. */
 static void queue_on_stack(struct sleeper *s)
 {
 	struct mempool_core *core = pool->kmp_core;
@@ -417,7 +417,7 @@ static void queue_on_stack(struct sleeper *s)
 	sleeper_start(s, pool, 0);
 	ck_assert(wait_for_waiters(pool, 1));
 	core_lock(core);
-	on_stack = core->waitq.head->cond_dies;
+	on_stack = core->waitq.head->bed_dies;
 	core_unlock(core);
 	ck_assert(on_stack);
 }
@@ -614,10 +614,10 @@ START_TEST(pools_beyond_the_columns_count_without_the_lock)
 		do_pairs(&pairs);
 	}
 	ck_assert_int_eq(pools[MANY - 1]->kmp_gate, COUNTERS_SHARED);
-	pthread_mutex_lock(&pools[MANY - 1]->kmp_core->lock);
+	core_lock(pools[MANY - 1]->kmp_core);
 	mempool_free(mempool_alloc(pools[MANY - 1], GFP_KERNEL),
 		     pools[MANY - 1]);
-	pthread_mutex_unlock(&pools[MANY - 1]->kmp_core->lock);
+	pool_lock_release(&pools[MANY - 1]->kmp_core->lock);
 	for (i = 0; i < MANY; i++) {
 		uint64_t nr = i == MANY - 1 ? 4 : 3;
 
@@ -865,6 +865,7 @@ static Suite *whitebox(void)
 	TCase *counters = tcase_create("counters");
 	TCase *between = tcase_create("in between");
 	TCase *inherit = tcase_create("priority inheritance");
+	TCase *forks = tcase_create("priority inheritance in a child");
 	TCase *room = tcase_create("room");
 	TCase *deadline = tcase_create("deadline");
 
@@ -925,9 +926,13 @@ static Suite *whitebox(void)
 
 	tcase_set_timeout(inherit, TEST_TIMEOUT);
 	tcase_add_test(inherit, a_pool_refused_inheritance_is_not_made);
-	tcase_add_test(inherit,
-		a_child_refused_inheritance_has_a_lock_without);
 	suite_add_tcase(suite, inherit);
+
+	tcase_set_tags(forks, "forks");	/* for do_drd in tools/qa.sh */
+	tcase_set_timeout(forks, TEST_TIMEOUT);
+	tcase_add_test(forks,
+		a_child_refused_inheritance_has_a_lock_without);
+	suite_add_tcase(suite, forks);
 
 	tcase_set_timeout(room, TEST_TIMEOUT);
 	tcase_add_test(room, pools_take_the_places_of_those_that_ended);

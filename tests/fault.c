@@ -139,6 +139,13 @@ static size_t find(const void *what)
 	return i;
 }
 
+/* Each pool has one. */
+static bool is_lock(const struct fault_site *site)
+{
+	return strcmp(site->call, "pthread_spin_init") == 0 ||
+	       strcmp(site->call, "pthread_mutex_init") == 0;
+}
+
 /* What is held twice was not given back in between; but a lock is made anew
  * after a fork. */
 static void hold(const void *what, struct fault_site *site)
@@ -148,7 +155,7 @@ static void hold(const void *what, struct fault_site *site)
 	pthread_mutex_lock(&held_lock);
 	at = find(what);
 	if (at < NR_HELD)
-		CHECK(strcmp(site->call, "pthread_mutex_init") == 0);
+		CHECK(is_lock(site));
 	else
 		at = find(NULL);
 	CHECK(at < NR_HELD);
@@ -349,26 +356,48 @@ int fault_mutexattr_destroy(pthread_mutexattr_t *attr)
 	return pthread_mutexattr_destroy(attr);
 }
 
-/* Each pool has one. */
+static void hold_lock(const void *lock, struct fault_site *site)
+{
+	unsigned int nr_pools = 0;
+	size_t i;
+
+	hold(lock, site);
+	for (i = 0; i < NR_HELD; i++)
+		nr_pools += held[i].what && is_lock(held[i].site);
+	if (nr_pools > most_pools)
+		most_pools = nr_pools;
+}
+
 int fault_mutex_init(struct fault_site *site, pthread_mutex_t *mutex,
 		     const pthread_mutexattr_t *attr)
 {
 	int err = fails(site) ? EAGAIN : pthread_mutex_init(mutex, attr);
-	unsigned int nr_pools;
 
-	if (err)
-		return err;
-	hold(mutex, site);
-	nr_pools = held_by(site);
-	if (nr_pools > most_pools)
-		most_pools = nr_pools;
-	return 0;
+	if (!err)
+		hold_lock(mutex, site);
+	return err;
 }
 
 int fault_mutex_destroy(pthread_mutex_t *mutex)
 {
 	let_go(mutex);
 	return pthread_mutex_destroy(mutex);
+}
+
+int fault_spin_init(struct fault_site *site, pthread_spinlock_t *spin,
+		    int shared)
+{
+	int err = fails(site) ? EAGAIN : pthread_spin_init(spin, shared);
+
+	if (!err)
+		hold_lock((void *)spin, site);
+	return err;
+}
+
+int fault_spin_destroy(pthread_spinlock_t *spin)
+{
+	let_go((void *)spin);
+	return pthread_spin_destroy(spin);
 }
 
 /* Refused when the library is loaded, before main(), so that scenarios find out

@@ -46,11 +46,12 @@ pthread_condattr_init           never fails in glibc and musl
 pthread_condattr_setclock       fails only for other clocks
 pthread_equal                   never fails
 pthread_mutex_lock              fails only when misused
-pthread_mutex_trylock           its failure is the way to sleep
 pthread_mutex_unlock            fails only when misused
 pthread_once                    never fails
 pthread_self                    never fails
 pthread_setcancelstate          fails only when misused
+pthread_spin_trylock            its failure is the way to stand back
+pthread_spin_unlock             never fails
 sched_getcpu                    answers -1 where it cannot: not known
 strcmp                          never fails
 strlen                          never fails

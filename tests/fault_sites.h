@@ -64,6 +64,9 @@ int fault_mutexattr_destroy(pthread_mutexattr_t *attr);
 int fault_mutex_init(struct fault_site *site, pthread_mutex_t *mutex,
 		     const pthread_mutexattr_t *attr);
 int fault_mutex_destroy(pthread_mutex_t *mutex);
+int fault_spin_init(struct fault_site *site, pthread_spinlock_t *spin,
+		    int shared);
+int fault_spin_destroy(pthread_spinlock_t *spin);
 int fault_atfork(struct fault_site *site, void (*prepare)(void),
 		 void (*parent)(void), void (*child)(void));
 int fault_getaffinity(struct fault_site *site, pid_t pid, size_t size,
@@ -104,6 +107,10 @@ gfp_t fault_mark(struct fault_site *site, gfp_t gfp);
 	fault_mutex_init(FAULT_SITE("pthread_mutex_init"), mutex, attr)
 #define pthread_mutex_destroy(mutex)					\
 	fault_mutex_destroy(mutex)
+#define pthread_spin_init(spin, shared)					\
+	fault_spin_init(FAULT_SITE("pthread_spin_init"), spin, shared)
+#define pthread_spin_destroy(spin)					\
+	fault_spin_destroy(spin)
 #define pthread_atfork(prepare, parent, child)				\
 	fault_atfork(FAULT_SITE("pthread_atfork"), prepare, parent, child)
 

@@ -90,6 +90,7 @@ unit_tests = \
 	tests/check_bulk \
 	tests/check_cap \
 	tests/check_fork \
+	tests/check_lock \
 	tests/check_mempool \
 	tests/check_order \
 	tests/check_policy \
@@ -116,6 +117,9 @@ tests_check_cap_CFLAGS = $(unit_cflags)
 tests_check_cap_LDADD = $(unit_libs)
 tests_check_fork_CFLAGS = $(unit_cflags)
 tests_check_fork_LDADD = $(unit_libs)
+tests_check_lock_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_check_lock_CFLAGS = $(unit_cflags)
+tests_check_lock_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_mempool_CFLAGS = $(unit_cflags)
 tests_check_mempool_LDADD = $(unit_libs)
 tests_check_order_CFLAGS = $(unit_cflags)
@@ -216,6 +220,7 @@ tests_explore_explore_SOURCES = \
 	lib/fork.c \
 	lib/invariant.c \
 	lib/lifecycle.c \
+	lib/lock.c \
 	lib/mempool.c \
 	lib/registry.c \
 	lib/report.c \
@@ -255,7 +260,7 @@ tests_explore_explore_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=abort \
 	-Wl,--wrap=clock_gettime \
 	-Wl,--wrap=clock_nanosleep \
-	-Wl,--wrap=counters_own_cond \
+	-Wl,--wrap=counters_own_bed \
 	-Wl,--wrap=deadline_about_now_ns \
 	-Wl,--wrap=pthread_atfork \
 	-Wl,--wrap=pthread_cond_broadcast \
@@ -267,10 +272,13 @@ tests_explore_explore_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pthread_mutex_destroy \
 	-Wl,--wrap=pthread_mutex_init \
 	-Wl,--wrap=pthread_mutex_lock \
-	-Wl,--wrap=pthread_mutex_trylock \
 	-Wl,--wrap=pthread_mutex_unlock \
 	-Wl,--wrap=pthread_self \
 	-Wl,--wrap=pthread_setcancelstate \
+	-Wl,--wrap=pthread_spin_destroy \
+	-Wl,--wrap=pthread_spin_init \
+	-Wl,--wrap=pthread_spin_trylock \
+	-Wl,--wrap=pthread_spin_unlock \
 	-Wl,--wrap=retry_left \
 	-Wl,--wrap=sched_getaffinity \
 	-Wl,--wrap=sched_getcpu \

@@ -256,23 +256,24 @@ do_valgrind()
 		--suppressions="$top/tools/valgrind.supp"
 }
 
-# In the child of a fork, drd takes the forking thread for another; its malloc()
-# aborts where check_backend asks for all there is; when a thread that was
-# cancelled in a wait has ended, as in check_order, it believes that it waits
-# still; and the thousands of signals of check_registry come one in a time slice,
-# which takes it minutes.
+# What drd is spared.  In the child of a fork it takes the forking thread for
+# another, or a lock made anew for the old one (tag "forks"); its malloc() aborts
+# where check_backend asks for all there is; when a thread that was cancelled in
+# a wait has ended, as in check_order, it believes that it waits still (tag
+# "cancels"); and the thousands of signals of check_registry come one in a time
+# slice, which takes it minutes.
 #
 # A spinner gets its elements by an atomic (lib/spin.c), which orders nothing for
 # drd.  On one CPU nobody spins, but in the tests that make up more, which are
-# left out.  Signals come after the lock was released, by intent (lib/wait.c
-# section 5).
+# left out (tag "spins").  Signals come after the lock was released, by intent
+# (lib/wait.c section 5).
 do_drd()
 {
 	local within
 
 	needs taskset || return
 	within="taskset -c $(taskset -cp $$ | sed 's/.*[^0-9]//')"
-	CK_EXCLUDE_TAGS=spins \
+	CK_EXCLUDE_TAGS="cancels forks spins" \
 	under_valgrind 'check_fork|check_backend|check_order|check_registry' \
 		--tool=drd --report-signal-unlocked=no \
 		--suppressions="$top/tools/drd.supp"

@@ -29,7 +29,7 @@ _Bool explore_exchanged(_Bool done);
 	(explore_atomic(), \
 	 explore_exchanged(__atomic_compare_exchange_n(__VA_ARGS__)))
 
-/* Nobody has to be stood back for (pthread_mutex_trylock() in wrap.c). */
+/* Nobody has to be stood back for (pthread_spin_trylock() in wrap.c). */
 #define __builtin_ia32_pause()	((void)0)
 
 #endif /* ATOMICS_H */

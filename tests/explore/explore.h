@@ -31,8 +31,7 @@ struct scenario {
 	bool		atomics;	/* others may run around each atomic
 					   access, too, and before a lock is
 					   released */
-	bool		no_blocks;	/* a fiber has no condition variable
-					   of its own */
+	bool		no_blocks;	/* a fiber has no bed of its own */
 };
 
 #define SCENARIO(fn, end)	.name = #fn, .setup = (fn), .check = (end)

@@ -15,13 +15,13 @@
 
 #include "explore.h"
 
-/* These lie where the library has its pthread_mutex_t and pthread_cond_t.  A
- * lock that is all zero was initialised statically. */
+/* These lie where the library has its pthread_mutex_t, pthread_spinlock_t and
+ * pthread_cond_t.  A lock that is all zero was initialised statically. */
 struct lock {
-	uint32_t	magic;
-	int		owner;		/* fiber + 1; 0: free */
-	bool		prio_inherit;
-	unsigned int	id;		/* for the trace; 0: none yet */
+	uint16_t	magic;
+	uint8_t		owner;		/* fiber + 1; 0: free */
+	uint8_t		prio_inherit : 1;
+	uint8_t		id : 7;		/* for the trace; 0: none yet */
 } __attribute__((may_alias));
 
 struct cond {

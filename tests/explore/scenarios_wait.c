@@ -137,7 +137,7 @@ static void shutdown_against_cancel(void)
 
 /* ---- signals ----------------------------------------------------------- */
 
-/* Without a block the condition variable dies with the request. */
+/* Without a block the bed dies with the request. */
 static void share_one_on_the_stack(void)
 {
 	three_share_one();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spins.c - who spins, and the condition variable that each fiber has
+ * spins.c - who spins, and the bed that each fiber has
  *
  * What there are CPUs for is a choice, as often as the scenario says; the
  * counting of spinners and the end of each spin are lib/spin.c's own, on a
@@ -15,14 +15,14 @@
 #include <stdio.h>
 
 #include "counters.h"
+#include "lock.h"
 #include "spin.h"
-#include "wait.h"
 
 #define NR_CPUS	64
 
 static const struct scenario *scenario;
 static unsigned int nr_spins;
-static pthread_cond_t conds[NR_FIBERS];
+static struct bed beds[NR_FIBERS];
 
 int __wrap_sched_getcpu(void);
 int __wrap_sched_getaffinity(pid_t, size_t, cpu_set_t *);
@@ -32,7 +32,7 @@ enum spin __wrap_spin_until(uint32_t *, const unsigned int *, unsigned int,
 			    uint64_t, uint64_t);
 enum spin __real_spin_until(uint32_t *, const unsigned int *, unsigned int,
 			    uint64_t, uint64_t);
-pthread_cond_t *__wrap_counters_own_cond(void);
+struct bed *__wrap_counters_own_bed(void);
 
 /* ---- CPUs -------------------------------------------------------------- */
 
@@ -108,11 +108,11 @@ bool explore_nobody_spins(void)
 	return none;
 }
 
-/* ---- condition variables ----------------------------------------------- */
+/* ---- beds -------------------------------------------------------------- */
 
-pthread_cond_t *__wrap_counters_own_cond(void)
+struct bed *__wrap_counters_own_bed(void)
 {
-	return scenario->no_blocks ? NULL : &conds[explore_self()];
+	return scenario->no_blocks ? NULL : &beds[explore_self()];
 }
 
 /* ---- one schedule ------------------------------------------------------ */
@@ -124,7 +124,7 @@ void spins_begin(const struct scenario *scenario_to_run)
 	scenario = scenario_to_run;
 	nr_spins = 0;
 	for (i = 0; i < NR_FIBERS; i++)
-		wait_init_cond(&conds[i]);
+		bed_init(&beds[i]);
 }
 
 void spins_end(void)

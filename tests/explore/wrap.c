@@ -20,11 +20,12 @@
 #include <stdio.h>
 #include <time.h>
 
-#define ALIVE	0x600d600du
-#define DEAD	0xdeaddeadu
+#define ALIVE	0x600du
+#define DEAD	0xdeadu
 #define OUTSIDE	(NR_FIBERS + 1)		/* owner when no fiber runs */
 
 _Static_assert(sizeof(struct lock) <= sizeof(pthread_mutex_t), "fits");
+_Static_assert(sizeof(struct lock) <= sizeof(pthread_spinlock_t), "fits");
 _Static_assert(sizeof(struct cond) <= sizeof(pthread_cond_t), "fits");
 
 int nr_conds;
@@ -33,8 +34,11 @@ static unsigned int last_id;
 int __wrap_pthread_mutex_init(pthread_mutex_t *, const pthread_mutexattr_t *);
 int __wrap_pthread_mutex_destroy(pthread_mutex_t *);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *);
-int __wrap_pthread_mutex_trylock(pthread_mutex_t *);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *);
+int __wrap_pthread_spin_init(pthread_spinlock_t *, int);
+int __wrap_pthread_spin_destroy(pthread_spinlock_t *);
+int __wrap_pthread_spin_trylock(pthread_spinlock_t *);
+int __wrap_pthread_spin_unlock(pthread_spinlock_t *);
 int __wrap_pthread_cond_init(pthread_cond_t *, const pthread_condattr_t *);
 int __wrap_pthread_cond_destroy(pthread_cond_t *);
 int __wrap_pthread_cond_wait(pthread_cond_t *, pthread_mutex_t *);
@@ -62,20 +66,61 @@ static int own_number(void)
 }
 
 /* For the trace. */
-static unsigned int id_of(unsigned int *id)
+static unsigned int id_of(struct lock *lock)
 {
-	if (tracing && !*id)
-		*id = ++last_id;
-	return *id;
+	if (tracing && !lock->id)
+		lock->id = (uint8_t)++last_id;
+	return lock->id;
 }
 
-static struct lock *alive_lock(pthread_mutex_t *mutex)
+/* A pthread_mutex_t or a pthread_spinlock_t. */
+static struct lock *alive_lock(volatile void *real)
 {
-	struct lock *lock = (struct lock *)mutex;
+	struct lock *lock = (struct lock *)real;
 
 	if (lock->magic && lock->magic != ALIVE)
 		explore_fail("used a lock that is gone");
 	return lock;
+}
+
+static void destroy(struct lock *lock)
+{
+	if (lock->owner)
+		explore_fail("destroyed a lock that is held");
+	lock->magic = DEAD;
+}
+
+static void take(struct lock *lock)
+{
+	if (lock->owner == own_number())
+		explore_fail("took a lock that it holds");
+	if (!self) {
+		if (lock->owner)
+			explore_fail("lock never released");
+		lock->owner = OUTSIDE;
+		return;
+	}
+	sched_doing("takes lock %u", id_of(lock));
+	self->lock = lock;
+	self->state = WANTS_LOCK;
+	sched_switch();
+	alive_lock(lock);
+}
+
+static void release(struct lock *lock)
+{
+	if (lock->owner != own_number())
+		explore_fail("released a lock that it does not hold");
+	if (lock->prio_inherit && in_child)
+		explore_fail("released a lock that is its parent's");
+	lock->owner = 0;
+}
+
+static void release_and_go_on(struct lock *lock)
+{
+	explore_atomic();
+	release(lock);
+	sched_point("goes on after releasing lock %u", id_of(lock));
 }
 
 int __wrap_pthread_mutex_init(pthread_mutex_t *mutex,
@@ -95,68 +140,57 @@ int __wrap_pthread_mutex_init(pthread_mutex_t *mutex,
 
 int __wrap_pthread_mutex_destroy(pthread_mutex_t *mutex)
 {
-	struct lock *lock = alive_lock(mutex);
-
-	if (lock->owner)
-		explore_fail("destroyed a lock that is held");
-	lock->magic = DEAD;
+	destroy(alive_lock(mutex));
 	return 0;
 }
 
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-	struct lock *lock = alive_lock(mutex);
-
-	if (lock->owner == own_number())
-		explore_fail("took a lock that it holds");
-	if (!self) {
-		if (lock->owner)
-			explore_fail("lock never released");
-		lock->owner = OUTSIDE;
-		return 0;
-	}
-	sched_doing("takes lock %u", id_of(&lock->id));
-	self->lock = lock;
-	self->state = WANTS_LOCK;
-	sched_switch();
-	alive_lock(mutex);
+	take(alive_lock(mutex));
 	return 0;
-}
-
-/*
- * Who finds it taken tries a few times more and then comes to
- * pthread_mutex_lock(), and has touched nothing meanwhile: it is enough that it
- * waits there.
- */
-int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
-{
-	struct lock *lock = alive_lock(mutex);
-
-	if (lock->owner && lock->owner != own_number())
-		return EBUSY;
-	return __wrap_pthread_mutex_lock(mutex);
-}
-
-static void release(struct lock *lock)
-{
-	if (lock->owner != own_number())
-		explore_fail("released a lock that it does not hold");
-	if (lock->prio_inherit && in_child)
-		explore_fail("released a lock that is its parent's");
-	lock->owner = 0;
 }
 
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-	struct lock *lock = alive_lock(mutex);
+	release_and_go_on(alive_lock(mutex));
+	return 0;
+}
 
-	explore_atomic();
-	release(lock);
-	sched_point("goes on after releasing lock %u", id_of(&lock->id));
+int __wrap_pthread_spin_init(pthread_spinlock_t *spin, int shared)
+{
+	(void)shared;
+	*(struct lock *)spin = (struct lock){ .magic = ALIVE };
+	return 0;
+}
+
+int __wrap_pthread_spin_destroy(pthread_spinlock_t *spin)
+{
+	destroy(alive_lock(spin));
+	return 0;
+}
+
+/* Who finds it taken tries again, now and then, and touches nothing meanwhile:
+ * it is enough that it waits here. */
+int __wrap_pthread_spin_trylock(pthread_spinlock_t *spin)
+{
+	take(alive_lock(spin));
+	return 0;
+}
+
+int __wrap_pthread_spin_unlock(pthread_spinlock_t *spin)
+{
+	release_and_go_on(alive_lock(spin));
 	return 0;
 }
 
 /* ---- condition variables ----------------------------------------------- */
+
+static unsigned int id_of_cond(struct cond *cond)
+{
+	if (tracing && !cond->id)
+		cond->id = ++last_id;
+	return cond->id;
+}
 
 static struct cond *alive_cond(pthread_cond_t *real)
 {
@@ -210,7 +244,7 @@ static int wait_on(pthread_cond_t *real, pthread_mutex_t *mutex,
 	self->lock = alive_lock(mutex);
 	release(self->lock);
 	sched_doing("waits on condition %u, then takes lock %u",
-		    id_of(&cond->id), id_of(&self->lock->id));
+		    id_of_cond(cond), id_of(self->lock));
 	cond->nr_waiting++;
 	self->cond = cond;
 	self->woken = false;
@@ -247,7 +281,7 @@ int __wrap_pthread_cond_signal(pthread_cond_t *real)
 
 	if (tracing && self)
 		printf("      %-10s signals condition %u\n", self->name,
-		       id_of(&cond->id));
+		       id_of_cond(cond));
 	for (i = 0; i < nr_fibers; i++)
 		if (fibers[i].state == WAITS && fibers[i].cond == cond)
 			fibers[i].woken = true;

@@ -21,13 +21,15 @@
  *             is a set of bits.  The reserve is not kept in order.
  *   memory    Sequentially consistent.  For the gate, the only value whose
  *             order matters, waitq.c section 6 argues from coherence alone.
- *   sleep     A condition variable is one flag: a signal is there, or on its
- *             way.  One that is sent to a thread that is awake is remembered
- *             (LATE), and has come in vain, or not yet, when that falls asleep
- *             next, in this request or another.  One on the stack is signalled
- *             at once.  Spurious wake-ups are few, or they would hide a lost
- *             one.  Waking and locking again is one step: what a thread does
- *             next depends on the state it finds then.
+ *   sleep     A bed is one flag: a signal is there, or on its way.  One that
+ *             is sent to a thread that is awake is remembered (LATE), and has
+ *             come in vain, or not yet, when that falls asleep next, in this
+ *             request or another.  One on the stack is signalled at once.
+ *             That none is lost between releasing the lock and falling asleep
+ *             is lock.c's business, and taken for granted.  Spurious wake-ups
+ *             are few, or they would hide a lost one.  Waking and locking again
+ *             is one step: what a thread does next depends on the state it
+ *             finds then.
  *   spin      The word is set within a section, and the spinner may see that
  *             when the section is over: one who is SERVED does nothing before
  *             its next free or alloc that others could notice.  Leaving off
@@ -56,8 +58,7 @@
  *                without sleeping: bit n is thread n, here and below
  *   PREALLOC     ... by mempool_alloc_preallocated()
  *   SPINS        who may find a CPU to spin on
- *   LATE, STACK  whether signals come late; whose condition variable is on
- *                the stack
+ *   LATE, STACK  whether signals come late; whose bed is on the stack
  *   PRIO, PRESSED  whether the bound is zero; whose deadline is near
  *   TMO, CANCEL  who has a deadline; who may be cancelled in its sleep
  *   KEEP         who keeps what it got until all others have ended or keep
