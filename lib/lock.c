@@ -43,11 +43,26 @@
  * keeps until it sleeps.  Whoever has found it in the queue can take that mutex
  * only then, and the signal that comes after is not lost.
  *
- * 5. Lock order
+ * 5. Invariants
+ *
+ *   L1  no two threads have the lock, which is either the word or the mutex,
+ *       always the same;
+ *   L2  a thread that has released the lock to sleep has its bed's mutex until
+ *       it sleeps;
+ *   L3  whoever comes out of a sleep, cancelled too, has the lock and not the
+ *       bed's mutex.
+ *
+ * 6. Lifetime
+ *
+ * The lock is the pool's; it ends when nobody is in a call.  A bed may be roused
+ * without the lock only if its memory stays, and with it else: wait.c, section
+ * 5.  The child of a fork makes all beds anew (counters.c).
+ *
+ * 7. Lock order
  *
  * Pool's lock, then bed.  Nothing is taken with a bed's.
  *
- * 6. What this file does not do
+ * 8. What this file does not do
  *
  * It is not fair: waiting for elements is in order, for the lock it is not.
  */
@@ -132,7 +147,7 @@ static void nap_until_free(struct pool_lock *lock)
 	do {
 		ts = deadline_to_timespec(ns);
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
-		if (ns < NAP_MAX_NS)
+		if (ns <= NAP_MAX_NS / 2)
 			ns *= 2;
 	} while (pthread_spin_trylock(&lock->word));
 	pthread_setcancelstate(cancel_state, NULL);
