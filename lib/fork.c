@@ -46,18 +46,24 @@
 static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool watching;			/* under watch_lock */
 
-static void hold(mempool_t *pool)
+static void hold_pool(void *object)
 {
+	mempool_t *pool = object;
+
 	core_lock(pool->kmp_core);
 }
 
-static void release(mempool_t *pool)
+static void release_pool(void *object)
 {
+	mempool_t *pool = object;
+
 	pool_lock_release(&pool->kmp_core->lock);
 }
 
-static void restart(mempool_t *pool)
+static void restart_pool(void *object)
 {
+	mempool_t *pool = object;
+
 	waitq_child(pool->kmp_core);
 	pool_lock_child(&pool->kmp_core->lock);
 }
@@ -65,14 +71,14 @@ static void restart(mempool_t *pool)
 static void prepare(void)
 {
 	pthread_mutex_lock(&watch_lock);
-	registry_prepare(hold);
+	registry_prepare(&registry_pools, hold_pool);
 	counters_prepare();
 }
 
 static void parent(void)
 {
 	counters_parent();
-	registry_parent(release);
+	registry_parent(&registry_pools, release_pool);
 	pthread_mutex_unlock(&watch_lock);
 }
 
@@ -80,7 +86,8 @@ static void child(void)
 {
 	spin_child();
 	counters_child();
-	registry_child(restart);
+	registry_child(&registry_pools, restart_pool);
+	registry_child_pins();
 	pthread_mutex_unlock(&watch_lock);
 }
 

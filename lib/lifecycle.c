@@ -130,7 +130,7 @@ static int publish(mempool_t *pool, struct mempool_core *core)
 		return err;
 	core_open_gate(core);
 	pool->kmp_core = core;
-	return registry_add(pool, &core->entry);
+	return registry_add(&registry_pools, pool, &core->entry);
 }
 
 static int start(mempool_t *pool, int min_nr, gfp_t gfp,
@@ -232,7 +232,7 @@ static void end(mempool_t *pool)
 	core = pool->kmp_core;
 	check_nobody_waits(core);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-	registry_remove(core->entry);
+	registry_remove(&registry_pools, core->entry);
 	empty_reserve(pool, core);
 	pthread_setcancelstate(cancel_state, NULL);
 	free_core(core);

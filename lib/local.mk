@@ -21,6 +21,7 @@ libkmempool_core_la_SOURCES = \
 	lib/counters.h \
 	lib/deadline.c \
 	lib/deadline.h \
+	lib/find.c \
 	lib/fork.c \
 	lib/fork.h \
 	lib/invariant.h \

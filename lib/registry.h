@@ -5,23 +5,43 @@
 #ifndef LIB_REGISTRY_H
 #define LIB_REGISTRY_H
 
-#include <kmempool/mempool.h>
+#include <pthread.h>
 
 struct registry_entry;
 
-/* 0, the pool is listed and *entry set, or -ENOMEM. */
-int registry_add(mempool_t *pool, struct registry_entry **entry);
-/* The pool is listed no more; returns when nobody has it pinned.  Cancellation
- * disabled. */
-void registry_remove(struct registry_entry *entry);
+/* All objects of one kind. */
+struct registry {
+	pthread_mutex_t		lock;
+	struct registry_entry	*entries;	/* stores under lock [E1] */
+	struct registry_entry	*free_entries;	/* under lock */
+};
+
+#define REGISTRY_INIT	{ .lock = PTHREAD_MUTEX_INITIALIZER }
+
+typedef int (registry_fn)(void *object, void *arg);
+
+extern struct registry registry_pools;		/* mempool_t */
+
+/* 0, the object is listed and *entry set, or -ENOMEM. */
+int registry_add(struct registry *registry, void *object,
+		 struct registry_entry **entry);
+/* The object is listed no more; returns when nobody has it pinned.
+ * Cancellation disabled. */
+void registry_remove(struct registry *registry, struct registry_entry *entry);
+
+/* Calls @fn with each object, pinned, until it returns other than 0: what it
+ * returned last, or 0. */
+int registry_walk(struct registry *registry, registry_fn *fn, void *arg);
 
 /*
- * For fork.c.  Prepare takes the lock and calls @hold for each pool.  None of
+ * For fork.c.  Prepare takes the lock and calls @hold for each object.  None of
  * these can be destroyed until parent or child, which calls its function for
- * the same pools and lets go.
+ * the same objects and lets go.  In the child, when that is done for all
+ * registries, the third sees to what the thread itself was visiting.
  */
-void registry_prepare(void (*hold)(mempool_t *pool));
-void registry_parent(void (*release)(mempool_t *pool));
-void registry_child(void (*restart)(mempool_t *pool));
+void registry_prepare(struct registry *registry, void (*hold)(void *object));
+void registry_parent(struct registry *registry, void (*release)(void *object));
+void registry_child(struct registry *registry, void (*restart)(void *object));
+void registry_child_pins(void);
 
 #endif /* LIB_REGISTRY_H */

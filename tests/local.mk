@@ -217,6 +217,7 @@ tests_explore_explore_SOURCES = \
 	lib/core.c \
 	lib/counters.c \
 	lib/deadline.c \
+	lib/find.c \
 	lib/fork.c \
 	lib/invariant.c \
 	lib/lifecycle.c \
