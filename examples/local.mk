@@ -6,6 +6,7 @@ EXAMPLES = \
 	examples/alloc_until \
 	examples/attr \
 	examples/bulk \
+	examples/caches \
 	examples/crypt_pages \
 	examples/find \
 	examples/first \
@@ -15,11 +16,18 @@ EXAMPLES = \
 	examples/kick \
 	examples/nfs_write \
 	examples/pages \
+	examples/reqpool \
 	examples/resize \
 	examples/shutdown \
+	examples/slabreserve \
 	examples/stats \
 	examples/two_pools \
 	examples/version
+if HAVE_CXX
+EXAMPLES += examples/objcache
+endif
+examples_objcache_SOURCES = examples/objcache.cc
+examples_objcache_CXXFLAGS = $(AM_CXXFLAGS) -std=c++17 -Wall -Wextra -pedantic
 noinst_PROGRAMS += $(EXAMPLES)
 TESTS += $(EXAMPLES)
 

@@ -2,8 +2,10 @@
 
 kmempoolincludedir = $(includedir)/kmempool
 kmempoolinclude_HEADERS = \
+	include/kmempool/api.h \
 	include/kmempool/gfp.h \
-	include/kmempool/mempool.h
+	include/kmempool/mempool.h \
+	include/kmempool/slab.h
 
 # For kernel code, which includes them as <linux/mempool.h>; kmempool.pc says
 # where.

@@ -2,8 +2,8 @@
 /*
  * backend.c - the stock backends
  *
- * They ignore the mask: malloc and mmap have no use for it.  errno is put
- * back, since a failure here is often followed by success from the reserve.
+ * errno is left alone, since a failure here is often followed by success from
+ * the reserve.  malloc and mmap have no use for the mask.
  */
 #include "config.h"
 
@@ -16,6 +16,17 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "cache.h"
+
+void *mempool_alloc_slab(gfp_t gfp_mask, void *pool_data)
+{
+	return cache_alloc(pool_data, gfp_mask, __builtin_return_address(0));
+}
+
+void mempool_free_slab(void *element, void *pool_data)
+{
+	cache_free(pool_data, element, __builtin_return_address(0));
+}
 
 void *mempool_kmalloc(gfp_t gfp_mask, void *pool_data)
 {
@@ -72,7 +83,17 @@ void mempool_free_pages(void *element, void *pool_data)
 int backend_element_size(mempool_alloc_t *alloc_fn, void *pool_data,
 			 size_t *size)
 {
+	const struct kmem_cache *cache = pool_data;
+
 	*size = 0;
+	if (alloc_fn == mempool_alloc_slab) {
+		if (!cache)
+			return -EINVAL;
+		/* What is constructed is not to be zeroed. */
+		if (!cache->ctor && !cache->ctor_try)
+			*size = cache->layout.size;
+		return 0;
+	}
 	if (alloc_fn == mempool_kmalloc)
 		*size = (size_t)(uintptr_t)pool_data;
 	else if (alloc_fn == mempool_alloc_pages)

@@ -69,7 +69,6 @@ struct mempool_core {
 /* What every try of alloc and bulk adds: the caller has something to fall back
  * on. */
 #define GFP_HINTS	(__GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN)
-#define GFP_KNOWN	0x7ffu
 
 static inline bool may_sleep(gfp_t gfp)
 {

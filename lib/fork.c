@@ -5,7 +5,8 @@
  * A fork copies locks that other threads hold and requests whose threads the
  * child does not have.  So before it we take every lock there is, in the order
  *
- *   watch_lock, registry, each pool (in the registry's order), counters
+ *   watch_lock, the pools' registry, each pool (in the registry's order),
+ *   the caches' registry, each cache, the headers of slabs, counters
  *
  * in which nobody else takes two, and after it
  *
@@ -14,10 +15,11 @@
  *            which knows its owner by a thread id that has changed; and
  *            forgets the requests of other threads.
  *
- * In the child every pool can be used at once.  Elements that other threads
- * held stay counted as outstanding, and a share of max_nr that one of them
- * was trying to fill stays taken: nobody is left to give either back.
- * Elements collected for a bulk request that is gone stay in the reserve.
+ * In the child every pool and cache can be used at once.  Elements that other
+ * threads held stay counted as outstanding, and a share of max_nr that one of
+ * them was trying to fill stays taken: nobody is left to give either back.
+ * Elements collected for a bulk request that is gone stay in the reserve.  A
+ * slab that another thread was making, or giving back, is lost.
  *
  * A thread that forks inside alloc_fn during a retry keeps its own request.
  *
@@ -38,10 +40,13 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "cache.h"
 #include "core.h"
 #include "counters.h"
 #include "registry.h"
+#include "slab.h"
 #include "spin.h"
+#include "track.h"
 
 static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool watching;			/* under watch_lock */
@@ -68,16 +73,30 @@ static void restart_pool(void *object)
 	pool_lock_child(&pool->kmp_core->lock);
 }
 
+static void hold_cache(void *object)
+{
+	cache_lock(object);
+}
+
+static void release_cache(void *object)
+{
+	cache_unlock(object);
+}
+
 static void prepare(void)
 {
 	pthread_mutex_lock(&watch_lock);
 	registry_prepare(&registry_pools, hold_pool);
+	registry_prepare(&registry_caches, hold_cache);
+	slab_prepare();
 	counters_prepare();
 }
 
 static void parent(void)
 {
 	counters_parent();
+	slab_parent();
+	registry_parent(&registry_caches, release_cache);
 	registry_parent(&registry_pools, release_pool);
 	pthread_mutex_unlock(&watch_lock);
 }
@@ -85,7 +104,10 @@ static void parent(void)
 static void child(void)
 {
 	spin_child();
+	track_child();
 	counters_child();
+	slab_child();
+	registry_child(&registry_caches, release_cache);
 	registry_child(&registry_pools, restart_pool);
 	registry_child_pins();
 	pthread_mutex_unlock(&watch_lock);

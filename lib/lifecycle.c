@@ -20,6 +20,7 @@
 #include "counters.h"
 #include "deadline.h"
 #include "fork.h"
+#include "gfp_known.h"
 #include "registry.h"
 #include "report.h"
 

@@ -12,8 +12,13 @@ libkmempool_core_la_SOURCES = \
 	lib/batch.c \
 	lib/batch.h \
 	lib/bulk.c \
+	lib/cache.c \
+	lib/cache.h \
+	lib/cachelife.c \
 	lib/cap.c \
 	lib/cap.h \
+	lib/checked.c \
+	lib/checked.h \
 	lib/compiler.h \
 	lib/core.c \
 	lib/core.h \
@@ -21,14 +26,25 @@ libkmempool_core_la_SOURCES = \
 	lib/counters.h \
 	lib/deadline.c \
 	lib/deadline.h \
+	lib/fill.c \
+	lib/fill.h \
 	lib/find.c \
 	lib/fork.c \
 	lib/fork.h \
+	lib/gfp_known.h \
 	lib/invariant.h \
 	lib/lifecycle.c \
 	lib/lock.c \
 	lib/lock.h \
 	lib/mempool.c \
+	lib/misuse.c \
+	lib/misuse.h \
+	lib/pagemap.c \
+	lib/pagemap.h \
+	lib/pages.c \
+	lib/pages.h \
+	lib/reclaim.c \
+	lib/reclaim.h \
 	lib/registry.c \
 	lib/registry.h \
 	lib/report.c \
@@ -38,9 +54,15 @@ libkmempool_core_la_SOURCES = \
 	lib/resize.c \
 	lib/retry.c \
 	lib/retry.h \
-	lib/stats.c \
+	lib/slab.c \
+	lib/slab.h \
+	lib/slabs.c \
 	lib/spin.c \
 	lib/spin.h \
+	lib/stats.c \
+	lib/track.c \
+	lib/track.h \
+	lib/validate.c \
 	lib/version.c \
 	lib/wait.c \
 	lib/wait.h \

@@ -25,6 +25,7 @@
 #include "core.h"
 #include "counters.h"
 #include "deadline.h"
+#include "gfp_known.h"
 #include "wait.h"
 
 /* [G1] with core_close_gate(). */

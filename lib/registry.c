@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * registry.c - every pool there is
+ * registry.c - every pool and every cache there is
  *
  * Theory of operation
  * ===================
@@ -9,11 +9,11 @@
  *
  * To find pools by name and to visit them all, while others are made and
  * destroyed, and in the end from a signal handler, when every thread is stuck
- * and no lock can be had.  So a walk takes no lock.
+ * and no lock can be had.  So a walk takes no lock.  The same for caches.
  *
  * 2. Objects
  *
- *   registry all objects of one kind: a list of entries.
+ *   registry all objects of one kind, pools or caches: a list of entries.
  *   entry    one object's place.  The list only grows; entries are never given
  *            back to the system, only to the next object.
  *   pin      one visitor's hold on an entry; also on the visitor's stack, in

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * registry.h - every pool there is
+ * registry.h - every pool and every cache there is
  */
 #ifndef LIB_REGISTRY_H
 #define LIB_REGISTRY_H
@@ -21,6 +21,7 @@ struct registry {
 typedef int (registry_fn)(void *object, void *arg);
 
 extern struct registry registry_pools;		/* mempool_t */
+extern struct registry registry_caches;		/* struct kmem_cache */
 
 /* 0, the object is listed and *entry set, or -ENOMEM. */
 int registry_add(struct registry *registry, void *object,

@@ -68,7 +68,7 @@ for page in "$man"/*.[0-9]; do
 	done
 done
 
-for path in "$examples"/*.c; do
+for path in "$examples"/*.c "$examples"/*.cc; do
 	file=${path##*/}
 	page=$(sed -n 's/^ \* Shown in \([a-z_]*\)(\([0-9]\))\.$/\1.\2/p' \
 		"$path")

@@ -2,8 +2,9 @@
 /*
  * check_backend.c - the stock backends, and what callbacks may do
  *
- * Callbacks may fail, sleep, and call into any other pool; the library holds
- * no lock while it is in one.
+ * A pool over a cache keeps objects of it, constructed ones too.  Callbacks
+ * may fail, sleep, and call into any other pool; the library holds no lock while
+ * it is in one.
  */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
@@ -19,6 +20,8 @@
 
 #include <check.h>
 
+#include <kmempool/slab.h>
+
 #include "testlib.h"
 
 #define ELEMENT_SIZE	64
@@ -31,6 +34,306 @@ static bool all_zero(const void *element, size_t size)
 		size--;
 	return size == 0;
 }
+
+/* ---- slab ---------------------------------------------------------------- */
+
+#define MARK	0x636f6e73u		/* in constructed objects */
+
+struct item {
+	unsigned int	mark;
+	unsigned int	nr_uses;
+};
+
+static unsigned int nr_constructed;
+
+static void construct(void *object)
+{
+	struct item *item = object;
+
+	item->mark = MARK;
+	item->nr_uses = 0;
+	nr_constructed++;
+}
+
+static struct kmem_cache *plain_cache(void)
+{
+	return kmem_cache_create("plain", ELEMENT_SIZE, 0, 0, NULL);
+}
+
+static struct kmem_cache *constructed_cache(void)
+{
+	nr_constructed = 0;
+	return kmem_cache_create("item", sizeof(struct item), 0, 0, construct);
+}
+
+static struct kmem_cache_stats cache_stats(struct kmem_cache *cache)
+{
+	struct kmem_cache_stats stats;
+
+	ck_assert_int_eq(kmem_cache_get_stats(cache, &stats, sizeof(stats)), 0);
+	return stats;
+}
+
+START_TEST(a_slab_pool_gives_objects_of_its_cache)
+{
+	struct kmem_cache *cache = plain_cache();
+	mempool_t *pool = mempool_create_slab_pool(2, cache);
+	void *elements[3];
+	int i;
+
+	ck_assert_ptr_nonnull(pool);
+	ck_assert_uint_eq(cache_stats(cache).active, 2);
+	for (i = 0; i < 3; i++) {
+		elements[i] = mempool_alloc(pool, GFP_KERNEL);
+		ck_assert_ptr_nonnull(elements[i]);
+		memset(elements[i], i, ELEMENT_SIZE);
+	}
+	/* The cache gave them, and the reserve is still there. */
+	ck_assert_uint_eq(cache_stats(cache).active, 5);
+	for (i = 0; i < 3; i++)
+		mempool_free(elements[i], pool);
+	ck_assert_uint_eq(cache_stats(cache).active, 2);
+	mempool_destroy(pool);
+	ck_assert_uint_eq(cache_stats(cache).active, 0);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+}
+END_TEST
+
+START_TEST(a_slab_pool_can_be_in_the_callers_storage)
+{
+	struct kmem_cache *cache = plain_cache();
+	mempool_t pool;
+
+	ck_assert_int_eq(mempool_init_slab_pool(&pool, 2, cache), 0);
+	ck_assert_uint_eq(stats_of(&pool).curr_nr, 2);
+	mempool_exit(&pool);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+}
+END_TEST
+
+START_TEST(a_slab_pool_without_a_cache_is_refused)
+{
+	mempool_t pool;
+
+	errno = 0;
+	ck_assert_ptr_null(mempool_create_slab_pool(1, NULL));
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(mempool_init_slab_pool(&pool, 1, NULL), -EINVAL);
+	ck_assert(!mempool_initialized(&pool));
+	/* Also when nothing would be taken from it yet. */
+	ck_assert_int_eq(mempool_init_slab_pool(&pool, 0, NULL), -EINVAL);
+}
+END_TEST
+
+static int fail_to_construct(void *object, void *ctor_arg, gfp_t gfp_mask)
+{
+	(void)object;
+	(void)ctor_arg;
+	(void)gfp_mask;
+	return -EIO;
+}
+
+START_TEST(a_slab_pool_that_its_cache_cannot_fill_is_no_memory)
+{
+	struct kmem_cache_args args = { .ctor_try = fail_to_construct };
+	struct kmem_cache *cache = kmem_cache_create_args("no", ELEMENT_SIZE,
+							  &args, 0);
+	mempool_t pool;
+
+	errno = 0;
+	ck_assert_ptr_null(mempool_create_slab_pool(1, cache));
+	ck_assert_int_eq(errno, ENOMEM);
+	ck_assert_int_eq(mempool_init_slab_pool(&pool, 1, cache), -ENOMEM);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+}
+END_TEST
+
+/* From the cache, or with FIXED out of the reserve. */
+START_TEST(a_slab_pool_zeroes_what_is_not_constructed)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	struct kmem_cache *cache = plain_cache();
+	mempool_t *pool;
+	void *element;
+	int i;
+
+	attr.flags = _i ? MEMPOOL_FIXED : 0;
+	pool = mempool_create_attr(1, mempool_alloc_slab, mempool_free_slab,
+				   cache, &attr);
+	for (i = 0; i < 3; i++) {
+		element = mempool_alloc(pool, GFP_KERNEL | __GFP_ZERO);
+		ck_assert_ptr_nonnull(element);
+		ck_assert(all_zero(element, ELEMENT_SIZE));
+		memset(element, 0xff, ELEMENT_SIZE);
+		mempool_free(element, pool);
+	}
+	mempool_destroy(pool);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+}
+END_TEST
+
+START_TEST(elements_out_of_the_reserve_are_constructed)
+{
+	struct kmem_cache *cache = constructed_cache();
+	mempool_t *pool = mempool_create_slab_pool(4, cache);
+	struct item *items[4];
+	unsigned int round;
+	int i;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 4; i++) {
+			items[i] = mempool_alloc_preallocated(pool);
+			ck_assert_ptr_nonnull(items[i]);
+			ck_assert_uint_eq(items[i]->mark, MARK);
+			/* As the last user left it, not made anew. */
+			ck_assert_uint_eq(items[i]->nr_uses++, round);
+		}
+		for (i = 0; i < 4; i++)
+			mempool_free(items[i], pool);
+	}
+	mempool_destroy(pool);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+}
+END_TEST
+
+START_TEST(a_slab_pool_constructs_each_object_once)
+{
+	struct kmem_cache *cache = constructed_cache();
+	mempool_t *pool = mempool_create_slab_pool(4, cache);
+	struct item *item;
+	int i;
+
+	ck_assert_uint_eq(nr_constructed, cache_stats(cache).objects);
+	for (i = 0; i < 1000; i++) {
+		item = mempool_alloc(pool, i & 1 ? GFP_KERNEL : GFP_NOWAIT);
+		ck_assert_uint_eq(item->mark, MARK);
+		mempool_free(item, pool);
+		mempool_free(mempool_alloc_preallocated(pool), pool);
+	}
+	ck_assert_uint_eq(nr_constructed, cache_stats(cache).objects);
+	mempool_destroy(pool);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+}
+END_TEST
+
+static int construct_while_allowed(void *object, void *ctor_arg, gfp_t gfp_mask)
+{
+	(void)gfp_mask;
+	if (!*(bool *)ctor_arg)
+		return -ENOMEM;
+	construct(object);
+	return 0;
+}
+
+START_TEST(the_reserve_serves_when_no_more_can_be_constructed)
+{
+	bool allowed = true;
+	struct kmem_cache_args args = {
+		.ctor_try = construct_while_allowed,
+		.ctor_arg = &allowed,
+	};
+	struct kmem_cache *cache = kmem_cache_create_args("item",
+					sizeof(struct item), &args, 0);
+	mempool_t *pool = mempool_create_slab_pool(2, cache);
+	struct item *item, *taken = NULL, *next;
+	unsigned int nr = 0;
+
+	/* Whatever the cache has besides, in a chain by what is in it. */
+	ck_assert_uint_ge(sizeof(*item), sizeof(void *));
+	allowed = false;
+	while ((item = kmem_cache_alloc(cache, GFP_NOWAIT))) {
+		memcpy(item, &taken, sizeof(void *));
+		taken = item;
+	}
+	while (nr < 2) {
+		item = mempool_alloc(pool, GFP_NOWAIT);
+		ck_assert_ptr_nonnull(item);
+		ck_assert_uint_eq(item->mark, MARK);
+		memcpy(item, &taken, sizeof(void *));
+		taken = item;
+		nr++;
+	}
+	errno = 0;
+	ck_assert_ptr_null(mempool_alloc(pool, GFP_NOWAIT));
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_uint_eq(stats_of(pool).alloc_reserve, 2);
+	for (item = taken; item; item = next) {
+		memcpy(&next, item, sizeof(void *));
+		item->mark = MARK;
+		if (nr > 0 && nr--)
+			mempool_free(item, pool);
+		else
+			kmem_cache_free(cache, item);
+	}
+	mempool_destroy(pool);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+}
+END_TEST
+
+START_TEST(zeroing_a_constructed_element_is_refused)
+{
+	struct timespec past = deadline_past();
+	struct kmem_cache *cache = constructed_cache();
+	mempool_t *pool = mempool_create_slab_pool(1, cache);
+	void *elements[1];
+
+	errno = 0;
+	ck_assert_ptr_null(mempool_alloc(pool, GFP_KERNEL | __GFP_ZERO));
+	ck_assert_int_eq(errno, EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(mempool_alloc_until(pool, GFP_KERNEL | __GFP_ZERO,
+					       &past));
+	ck_assert_int_eq(errno, EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(mempool_alloc_noreserve(pool, GFP_KERNEL |
+							 __GFP_ZERO));
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(mempool_alloc_bulk_until(pool, elements, 1,
+						  GFP_KERNEL | __GFP_ZERO,
+						  NULL), -EINVAL);
+	ck_assert_uint_eq(stats_of(pool).curr_nr, 1);
+	mempool_destroy(pool);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+}
+END_TEST
+
+START_TEST(a_cache_cannot_be_destroyed_under_the_reserve_of_a_pool)
+{
+	struct kmem_cache *cache = plain_cache();
+	mempool_t *pool = mempool_create_slab_pool(1, cache);
+	void *element;
+
+	ck_assert_int_eq(kmem_cache_destroy(cache), -EBUSY);
+	element = mempool_alloc(pool, GFP_KERNEL);
+	ck_assert_ptr_nonnull(element);
+	mempool_free(element, pool);
+	mempool_destroy(pool);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+}
+END_TEST
+
+START_TEST(the_slab_pair_leaves_errno_alone)
+{
+	struct kmem_cache_args args = { .ctor_try = fail_to_construct };
+	struct kmem_cache *failing = kmem_cache_create_args("no", ELEMENT_SIZE,
+							    &args, 0);
+	struct kmem_cache *cache = plain_cache();
+	void *element;
+
+	errno = SLEEPER_ERRNO;
+	ck_assert_ptr_null(mempool_alloc_slab(GFP_KERNEL, failing));
+	ck_assert_int_eq(errno, SLEEPER_ERRNO);
+	element = mempool_alloc_slab(GFP_KERNEL, cache);
+	ck_assert_ptr_nonnull(element);
+	mempool_free_slab(element, cache);
+	ck_assert_int_eq(errno, SLEEPER_ERRNO);
+	/* Its last object has come back: the slab goes with it. */
+	ck_assert_int_eq(kmem_cache_shrink(cache), 0);
+	ck_assert_int_eq(errno, SLEEPER_ERRNO);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+	ck_assert_int_eq(kmem_cache_destroy(failing), 0);
+}
+END_TEST
 
 /* ---- kmalloc ------------------------------------------------------------- */
 
@@ -472,8 +775,25 @@ END_TEST
 static Suite *suite(void)
 {
 	Suite *s = suite_create("backend");
-	TCase *tc = tcase_create("stock");
+	TCase *tc = tcase_create("slab");
 
+	tcase_set_timeout(tc, TEST_TIMEOUT);
+	tcase_add_test(tc, a_slab_pool_gives_objects_of_its_cache);
+	tcase_add_test(tc, a_slab_pool_can_be_in_the_callers_storage);
+	tcase_add_test(tc, a_slab_pool_without_a_cache_is_refused);
+	tcase_add_test(tc, a_slab_pool_that_its_cache_cannot_fill_is_no_memory);
+	tcase_add_loop_test(tc, a_slab_pool_zeroes_what_is_not_constructed, 0,
+			    2);
+	tcase_add_test(tc, elements_out_of_the_reserve_are_constructed);
+	tcase_add_test(tc, a_slab_pool_constructs_each_object_once);
+	tcase_add_test(tc, the_reserve_serves_when_no_more_can_be_constructed);
+	tcase_add_test(tc, zeroing_a_constructed_element_is_refused);
+	tcase_add_test(tc,
+		a_cache_cannot_be_destroyed_under_the_reserve_of_a_pool);
+	tcase_add_test(tc, the_slab_pair_leaves_errno_alone);
+	suite_add_tcase(s, tc);
+
+	tc = tcase_create("stock");
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, a_kmalloc_pool_gives_elements_of_its_size);
 	tcase_add_test(tc, a_kmalloc_pool_knows_its_element_size);

@@ -5,10 +5,10 @@
 #
 # The promises are the ERRORS sections of man/*.3: an entry holds for the
 # functions in parentheses on its first line, or else for all of the page that
-# return int or a pointer.  tests/errnos.list has one line for each function
-# and errno, with the test that provokes it; the names of both must stand in
-# that test, or in a function of the same file that it calls.  libkmempool(7)
-# lists each errno.
+# return int, a pointer, or a bool that must be looked at.  tests/errnos.list
+# has one line for each function and errno, with the test that provokes it; the
+# names of both must stand in that test, or in a function of the same file that
+# it calls.  libkmempool(7) lists each errno.
 
 LC_ALL=C
 export LC_ALL
@@ -24,11 +24,12 @@ bad()
 
 # The functions that can fail, by the types they return.
 cat "$top"/include/kmempool/*.h |
+	sed -e ':join' -e '/\\$/N' -e 's/\\\n//' -e 't join' |
 	sed -e 's,/\*.*\*/,,' -e '/\/\*/,/\*\//d' -e '/^#/d' |
 	tr '\n\t{' '  ;' | tr ';' '\n' |
 	sed -n -e '/typedef\|unsigned int [a-z_]*(/d' \
 	-e '/KMEMPOOL_API\|KMEMPOOL_MUST_CHECK\|static inline/!d' \
-	-e 's/^[^(]*\( int \|\*\)\([a-z0-9_]*\)(.*/\2/p' |
+	-e 's/^[^(]*\( int \|\*\|MUST_CHECK *bool \)\([a-z0-9_]*\)(.*/\2/p' |
 	sort >"$tmp/fallible"
 test -s "$tmp/fallible" || bad "no functions found in the headers"
 
@@ -58,7 +59,7 @@ pairs()
 	/^\.TP/ { rest() }
 	/^\.B E[A-Z0-9]+$/ { errno = $2; next }
 	/^\.RB \( / && errno {
-		while (match($0, /k?mempool_[a-z_]+/)) {
+		while (match($0, /(k?mem(pool|_cache)_|k[a-z]*alloc)[a-z0-9_]*/)) {
 			promise(substr($0, RSTART, RLENGTH))
 			$0 = substr($0, RSTART + RLENGTH)
 		}

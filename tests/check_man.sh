@@ -20,13 +20,15 @@ bad()
 
 # The names in C of all functions, exported and inline: of each statement of
 # the headers that declares one, the word before the first parenthesis that is
-# not an attribute's.
-sed -e 's,/\*.*\*/,,' -e '/\/\*/,/\*\//d' -e '/^#/d' \
-	"$top/include/kmempool/mempool.h" | tr '\n\t{' '  ;' | tr ';' '\n' |
+# not an attribute's.  The statements of a macro are not the headers'.
+cat "$top"/include/kmempool/*.h >"$tmp/headers"
+sed -e ':join' -e '/\\$/N' -e 's/\\\n//' -e 't join' "$tmp/headers" |
+	sed -e 's,/\*.*\*/,,' -e '/\/\*/,/\*\//d' -e '/^#/d' |
+	tr '\n\t{' '  ;' | tr ';' '\n' |
 	sed -n -e '/typedef/d' \
 	-e '/KMEMPOOL_API\|static inline/s/^[^(]*[ *]\([a-z0-9_]*\)(.*/\1/p' |
 	sort >"$tmp/functions"
-exported=$(grep -c '^KMEMPOOL_API' "$top/include/kmempool/mempool.h")
+exported=$(grep -c '^KMEMPOOL_API' "$tmp/headers")
 test "$(wc -l <"$tmp/functions")" -ge "$exported" ||
 	bad "found only $(wc -l <"$tmp/functions") of $exported functions"
 

@@ -9,11 +9,14 @@
 #include "fault_sites.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "fault.h"
 #include "testlib.h"
 
@@ -104,6 +107,16 @@ gfp_t fault_mark(struct fault_site *site, gfp_t gfp)
 	return gfp;
 }
 
+int fault_construct(void *object, void *ctor_arg, gfp_t gfp_mask)
+{
+	(void)gfp_mask;
+	if (fails(mark))
+		return -ENOMEM;
+	*(void **)object = ctor_arg;
+	++*(unsigned int *)ctor_arg;
+	return 0;
+}
+
 void *fault_give(gfp_t gfp_mask, void *pool_data)
 {
 	void *element = backend_alloc(gfp_mask, pool_data);
@@ -119,6 +132,7 @@ void *fault_give(gfp_t gfp_mask, void *pool_data)
 
 static struct {
 	const void		*what;	/* NULL: unused */
+	size_t			size;	/* of a mapping */
 	struct fault_site	*site;
 } held[256];
 static unsigned int most_pools;		/* at once */
@@ -196,12 +210,38 @@ static unsigned int held_by(const struct fault_site *site)
 	return nr;
 }
 
+static size_t chain_length(const struct slab *slab)
+{
+	size_t nr = 0;
+
+	for (; slab; slab = slab->next)
+		nr++;
+	return nr;
+}
+
+/* The page map's leaves, and the block that all headers of slabs come from:
+ * these very mappings and no others.  No header is in use. */
+static void let_go_of_map_and_headers(void)
+{
+	struct slab *slab = slab_header_get();
+	size_t i;
+
+	CHECK(slab);
+	slab_header_put(slab);
+	CHECK(chain_length(slab) == GRANULE / sizeof(*slab));
+	let_go((void *)((uintptr_t)slab & ~(GRANULE - 1)));
+	for (i = 0; i < ROOT_ENTRIES; i++)
+		if (pagemap_root[i])
+			let_go(pagemap_root[i]);
+}
+
 bool fault_nothing_held(void)
 {
 	struct fault_site **site;
 	unsigned int nr;
 	bool nothing = true;
 
+	let_go_of_map_and_headers();
 	for (site = __start_fault_sites; site < __stop_fault_sites; site++) {
 		nr = held_by(*site);
 		if (nr <= most_kept((*site)->func))
@@ -277,30 +317,162 @@ void fault_free(void *p)
 	free(p);
 }
 
+size_t fault_granule;
+bool fault_crowded;
+bool fault_far;
+
+/* Further down from the stack each time, which the system takes for a hint;
+ * NULL for none. */
+static void *hint(void)
+{
+	static uintptr_t last;
+
+	if (!fault_far)
+		return NULL;
+	if (!last)
+		last = (uintptr_t)environ & ~(GRANULE - 1);
+	/* A part of the map.  With addresses of 32 bits there is only one, and
+	 * this is no other place. */
+	last -= (uintptr_t)LEAF_ENTRIES << GRANULE_SHIFT;
+	return (void *)last;
+}
+
+/* What the system gives is never aligned, if fault_granule is set. */
+static void *map(size_t size, int prot, int flags, int fd, off_t offset)
+{
+	size_t wide = size + 2 * fault_granule;
+	char *all, *p;
+
+	if (!fault_granule || fd >= 0)
+		return mmap(hint(), size, prot, flags, fd, offset);
+	all = mmap(NULL, wide, prot, flags, fd, offset);
+	if (all == MAP_FAILED)
+		return all;
+	p = all + fault_granule - (uintptr_t)all % fault_granule + 4096;
+	munmap(all, (size_t)(p - all));
+	munmap(p + size, (size_t)(all + wide - (p + size)));
+	return p;
+}
+
+static void hold_mapping(const void *p, size_t size, struct fault_site *site)
+{
+	hold(p, site);
+	pthread_mutex_lock(&held_lock);
+	held[find(p)].size = size;
+	pthread_mutex_unlock(&held_lock);
+}
+
 void *fault_mmap(struct fault_site *site, void *addr, size_t size, int prot,
 		 int flags, int fd, off_t offset)
 {
 	void *p = MAP_FAILED;
 
+	(void)addr;
 	if (fails(site))
 		errno = ENOMEM;
 	else
-		p = mmap(addr, size, prot, flags, fd, offset);
+		p = map(size, prot, flags, fd, offset);
 	if (p != MAP_FAILED)
-		hold(p, site);
+		hold_mapping(p, size, site);
 	return p;
 }
 
-/* There is nothing the caller could do about it, so nothing is lost here. */
+/* What is cut off the ends of a mapping was not held by itself, but by where it
+ * began. */
+static void let_go_of_part(const char *addr, size_t size)
+{
+	size_t at;
+
+	pthread_mutex_lock(&held_lock);
+	at = find(addr);
+	if (at < NR_HELD) {
+		held[at].what = size < held[at].size ? addr + size : NULL;
+		held[at].size -= size;
+		pthread_mutex_unlock(&held_lock);
+		return;
+	}
+	for (at = 0; at < NR_HELD; at++)
+		if (held[at].what &&
+		    (const char *)held[at].what + held[at].size == addr + size)
+			break;
+	CHECK(at < NR_HELD);
+	held[at].size -= size;
+	pthread_mutex_unlock(&held_lock);
+}
+
+/* If it fails, only the addresses are lost: the memory may still be given back
+ * by madvise(), and nothing says whether it was. */
 int fault_munmap(struct fault_site *site, void *addr, size_t size)
 {
-	int ret;
-
-	let_go(addr);
-	ret = munmap(addr, size);
+	let_go_of_part(addr, size);
 	if (!fails(site))
-		return ret;
+		return munmap(addr, size);
 	errno = ENOMEM;
+	return -1;
+}
+
+static bool is_held(const void *p, size_t size)
+{
+	size_t at;
+	bool yes;
+
+	pthread_mutex_lock(&held_lock);
+	at = find(p);
+	yes = at < NR_HELD && held[at].size == size;
+	pthread_mutex_unlock(&held_lock);
+	return yes;
+}
+
+/* What moves takes the place of a mapping that was held, too. */
+static void note_moved(const void *from, const void *to, size_t size)
+{
+	if (to != from) {
+		let_go(from);
+		return;
+	}
+	pthread_mutex_lock(&held_lock);
+	held[find(to)].size = size;
+	pthread_mutex_unlock(&held_lock);
+}
+
+void *fault_mremap(struct fault_site *site, void *addr, size_t from, size_t to,
+		   int flags, ...)
+{
+	bool moves = flags & MREMAP_FIXED;
+	void *p = addr;
+	va_list args;
+
+	va_start(args, flags);
+	if (moves)
+		p = va_arg(args, void *);
+	va_end(args);
+	CHECK(is_held(addr, from) && is_held(p, moves ? to : from));
+	if (fails(site) || (fault_crowded && !moves && to > from)) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	p = mremap(addr, from, to, flags, p);
+	if (p != MAP_FAILED)
+		note_moved(addr, p, to);
+	return p;
+}
+
+int fault_madvise(struct fault_site *site, void *addr, size_t size, int advice)
+{
+	if (!fails(site))
+		return madvise(addr, size, advice);
+	errno = ENOMEM;
+	return -1;
+}
+
+/* Only mbind() is called this way. */
+long fault_syscall(struct fault_site *site, long nr, void *a, size_t b, int c,
+		   void *d, size_t e, int f)
+{
+	CHECK(nr == SYS_mbind);
+	if (!fails(site))
+		return syscall(nr, a, b, c, d, e, f);
+	errno = ENOSYS;
 	return -1;
 }
 
@@ -553,11 +725,13 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "symbols") == 0) {
 		print_symbols(life_scenarios);
 		print_symbols(use_scenarios);
+		print_symbols(cache_scenarios);
 		return EXIT_SUCCESS;
 	}
 	number_sites();
 	good = run_table(life_scenarios);
 	good &= run_table(use_scenarios);
+	good &= run_table(cache_scenarios);
 	good &= every_site_failed();
 	free(ever_failed);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include <kmempool/mempool.h>
+#include <kmempool/slab.h>
 
 struct scenario {
 	const char	*symbol;	/* exported, less "kmempool_" */
@@ -22,9 +23,10 @@ struct scenario {
 	const void	*arg;
 };
 
-/* Both end with one whose symbol is NULL. */
+/* All end with one whose symbol is NULL. */
 extern const struct scenario life_scenarios[];
 extern const struct scenario use_scenarios[];
+extern const struct scenario cache_scenarios[];
 
 /* Ends the run as a failure, from any thread. */
 #define CHECK(cond) \
@@ -43,6 +45,16 @@ unsigned int fault_hits_of(const char *name);
 
 /* How often the library has registered fork handlers. */
 unsigned int fault_nr_atfork(void);
+
+/* Not 0: no mapping that the library gets is aligned to it. */
+extern size_t fault_granule;
+/* No mapping can grow where it is. */
+extern bool fault_crowded;
+/* Each mapping lies in a part of the page map where nothing was before. */
+extern bool fault_far;
+
+/* A ctor_try whose every call is a point; counts in *ctor_arg. */
+int fault_construct(void *object, void *ctor_arg, gfp_t gfp_mask);
 
 /* An alloc_fn over testlib's backend, whose every success is a point. */
 mempool_alloc_t fault_give;

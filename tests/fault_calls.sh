@@ -34,6 +34,9 @@ __pthread_cleanup_routine       the C library's, for pthread_cleanup_push()
 abort                           does not return
 clock_gettime                   fails only for clocks that are not there
 clock_nanosleep                 interrupted at worst: callers look again
+dladdr                          knows no module: an address is reported
+memcmp                          never fails
+gettid                          never fails
 memcpy                          never fails
 memset                          never fails
 pthread_cond_destroy            never fails in glibc and musl
@@ -53,11 +56,12 @@ pthread_setcancelstate          fails only when misused
 pthread_spin_trylock            its failure is the way to stand back
 pthread_spin_unlock             never fails
 sched_getcpu                    answers -1 where it cannot: not known
+snprintf                        a name, cut short at worst; no wide characters
 strcmp                          never fails
 strlen                          never fails
 sysconf                         the page size is always there
-vsnprintf                       the last words, before abort()
-write                           the last words, before abort()
+vsnprintf                       a report, cut short at worst
+write                           a report: nothing is left to do
 END
 awk '{ print $1 }' "$tmp/cannot" | sort >"$tmp/known"
 

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <kmempool/gfp.h>
 
@@ -53,6 +54,12 @@ void fault_free(void *p);
 void *fault_mmap(struct fault_site *site, void *addr, size_t size, int prot,
 		 int flags, int fd, off_t offset);
 int fault_munmap(struct fault_site *site, void *addr, size_t size);
+void *fault_mremap(struct fault_site *site, void *addr, size_t from, size_t to,
+		   int flags, ...);
+int fault_madvise(struct fault_site *site, void *addr, size_t size,
+		  int advice);
+long fault_syscall(struct fault_site *site, long nr, void *a, size_t b, int c,
+		   void *d, size_t e, int f);
 int fault_key_create(struct fault_site *site, pthread_key_t *key,
 		     void (*destructor)(void *));
 int fault_setspecific(struct fault_site *site, pthread_key_t key,
@@ -92,6 +99,12 @@ gfp_t fault_mark(struct fault_site *site, gfp_t gfp);
 	fault_mmap(FAULT_SITE("mmap"), addr, size, prot, flags, fd, offset)
 #define munmap(addr, size)						\
 	fault_munmap(FAULT_SITE("munmap"), addr, size)
+#define mremap(addr, from, to, ...)					\
+	fault_mremap(FAULT_SITE("mremap"), addr, from, to, __VA_ARGS__)
+#define madvise(addr, size, advice)					\
+	fault_madvise(FAULT_SITE("madvise"), addr, size, advice)
+#define syscall(...)							\
+	fault_syscall(FAULT_SITE("syscall"), __VA_ARGS__)
 #define pthread_key_create(key, destructor)				\
 	fault_key_create(FAULT_SITE("pthread_key_create"), key, destructor)
 #define pthread_setspecific(key, value)					\
@@ -117,11 +130,13 @@ gfp_t fault_mark(struct fault_site *site, gfp_t gfp);
 #define sched_getaffinity(pid, size, set)				\
 	fault_getaffinity(FAULT_SITE("sched_getaffinity"), pid, size, set)
 
-/* The user's callback fails by itself, but must know the place. */
+/* User's callbacks fail by themselves, but must know the place. */
 #define alloc_fn(gfp, data)						\
 	alloc_fn(fault_mark(FAULT_SITE("alloc_fn"), gfp), data)
 #define kmp_alloc_fn(gfp, data)						\
 	kmp_alloc_fn(fault_mark(FAULT_SITE("alloc_fn"), gfp), data)
+#define ctor_try(object, arg, gfp)					\
+	ctor_try(object, arg, fault_mark(FAULT_SITE("ctor_try"), gfp))
 
 #endif /* FAULT_REAL_CALLS */
 

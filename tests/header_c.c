@@ -1,17 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * header_c.c - the public header stands alone, may be included twice, and is
- * strict C11; its version is the library's and the package's
+ * header_c.c - the public headers may be included twice and are strict C11;
+ * their version is the library's and the package's
+ *
+ * That each of them stands alone is seen by check_install.sh.
  */
+#include <kmempool/slab.h>
+#include <kmempool/slab.h>
 #include <kmempool/mempool.h>
 #include <kmempool/mempool.h>
 #include <kmempool/gfp.h>
+#include <kmempool/gfp.h>
+#include <kmempool/api.h>
+#include <kmempool/api.h>
 
 #include <stdio.h>
 #include <string.h>
 
 _Static_assert(sizeof(mempool_t) <= 128, "a pool is at most 128 bytes");
 _Static_assert(GFP_NOWAIT != 0, "GFP_NOWAIT is not zero");
+
+struct object {
+	char	bytes[24];
+};
+
+static int use_cache(void)
+{
+	struct kmem_cache *cache = KMEM_CACHE(object, SLAB_HWCACHE_ALIGN);
+	struct object *object;
+
+	if (!cache || kmem_cache_size(cache) != sizeof(*object))
+		return 1;
+	object = kmem_cache_alloc(cache, GFP_KERNEL);
+	if (!object)
+		return 1;
+	kmem_cache_free(cache, object);
+	return kmem_cache_destroy(cache);
+}
 
 int main(void)
 {
@@ -31,5 +56,9 @@ int main(void)
 	}
 	if (mempool_initialized(&zeroed) || !gfpflags_allow_blocking(GFP_NOIO))
 		return 1;
+	if (use_cache()) {
+		puts("a cache does not work");
+		return 1;
+	}
 	return 0;
 }

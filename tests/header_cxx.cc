@@ -1,12 +1,35 @@
 // SPDX-License-Identifier: MIT
 //
-// header_cxx.cc - the public header compiles as C++17, twice included, and
-// its functions link and work from there
+// header_cxx.cc - the public headers compile as C++17, twice included, and
+// their functions link and work from there
+#include <kmempool/slab.h>
+#include <kmempool/slab.h>
 #include <kmempool/mempool.h>
 #include <kmempool/mempool.h>
 #include <kmempool/gfp.h>
+#include <kmempool/gfp.h>
+#include <kmempool/api.h>
+#include <kmempool/api.h>
 
 #include <cstring>
+
+struct object {
+	char	bytes[24];
+};
+
+static int use_cache()
+{
+	struct kmem_cache *cache = KMEM_CACHE(object, 0);
+	void *object;
+
+	if (!cache || kmem_cache_size(cache) != sizeof(struct object))
+		return 1;
+	object = kmem_cache_alloc(cache, GFP_KERNEL);
+	if (!object)
+		return 1;
+	kmem_cache_free(cache, object);
+	return kmem_cache_destroy(cache);
+}
 
 int main()
 {
@@ -25,5 +48,5 @@ int main()
 		return 1;
 	mempool_free(element, &pool);
 	mempool_exit(&pool);
-	return 0;
+	return use_cache();
 }

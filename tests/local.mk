@@ -88,7 +88,9 @@ unit_tests = \
 	tests/check_attr \
 	tests/check_backend \
 	tests/check_bulk \
+	tests/check_cache \
 	tests/check_cap \
+	tests/check_checked \
 	tests/check_fork \
 	tests/check_lock \
 	tests/check_mempool \
@@ -97,6 +99,7 @@ unit_tests = \
 	tests/check_registry \
 	tests/check_resize \
 	tests/check_retry \
+	tests/check_slabs \
 	tests/check_stats \
 	tests/check_threads \
 	tests/check_wait \
@@ -113,8 +116,14 @@ tests_check_backend_CFLAGS = $(unit_cflags)
 tests_check_backend_LDADD = $(unit_libs)
 tests_check_bulk_CFLAGS = $(unit_cflags)
 tests_check_bulk_LDADD = $(unit_libs)
+tests_check_cache_CFLAGS = $(unit_cflags)
+tests_check_cache_LDADD = $(unit_libs)
 tests_check_cap_CFLAGS = $(unit_cflags)
 tests_check_cap_LDADD = $(unit_libs)
+tests_check_checked_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_check_checked_CFLAGS = $(unit_cflags)
+tests_check_checked_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap
+tests_check_checked_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_fork_CFLAGS = $(unit_cflags)
 tests_check_fork_LDADD = $(unit_libs)
 tests_check_lock_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
@@ -134,6 +143,14 @@ tests_check_resize_CFLAGS = $(unit_cflags)
 tests_check_resize_LDADD = $(unit_libs)
 tests_check_retry_CFLAGS = $(unit_cflags)
 tests_check_retry_LDADD = $(unit_libs)
+tests_check_slabs_CFLAGS = $(unit_cflags)
+tests_check_slabs_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=calloc \
+	-Wl,--wrap=mmap \
+	-Wl,--wrap=munmap \
+	-Wl,--wrap=posix_memalign \
+	-Wl,--wrap=strdup
+tests_check_slabs_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_stats_CFLAGS = $(unit_cflags)
 tests_check_stats_LDADD = $(unit_libs)
 tests_check_threads_CFLAGS = $(unit_cflags)
@@ -161,9 +178,11 @@ TESTS += tests/fault_points
 tests_fault_points_SOURCES = \
 	tests/fault.c \
 	tests/fault.h \
+	tests/fault_cache.c \
 	tests/fault_life.c \
 	tests/fault_sites.h \
 	tests/fault_use.c
+tests_fault_points_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_fault_points_LDADD = libtestlib.la libfault.la
 
 # Everything at once, at random; longer with KMEMPOOL_TEST_LONG=1.
@@ -213,23 +232,35 @@ tests_explore_explore_SOURCES = \
 	lib/backend.c \
 	lib/batch.c \
 	lib/bulk.c \
+	lib/cache.c \
+	lib/cachelife.c \
 	lib/cap.c \
+	lib/checked.c \
 	lib/core.c \
 	lib/counters.c \
 	lib/deadline.c \
+	lib/fill.c \
 	lib/find.c \
 	lib/fork.c \
 	lib/invariant.c \
 	lib/lifecycle.c \
 	lib/lock.c \
 	lib/mempool.c \
+	lib/misuse.c \
+	lib/pagemap.c \
+	lib/pages.c \
+	lib/reclaim.c \
 	lib/registry.c \
 	lib/report.c \
 	lib/reserve.c \
 	lib/resize.c \
 	lib/retry.c \
+	lib/slab.c \
+	lib/slabs.c \
 	lib/spin.c \
 	lib/stats.c \
+	lib/track.c \
+	lib/validate.c \
 	lib/version.c \
 	lib/wait.c \
 	lib/waitq.c \

@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* Longest look for something that must come. */
 #define PATIENCE_NS	(60 * UINT64_C(1000000000))
@@ -91,6 +93,16 @@ struct mempool_stats stats_of(mempool_t *pool)
 
 	memset(&stats, 0xff, sizeof(stats));
 	if (mempool_get_stats(pool, &stats, sizeof(stats)) != 0)
+		memset(&stats, 0xff, sizeof(stats));
+	return stats;
+}
+
+struct kmem_cache_stats cache_stats_of(struct kmem_cache *cache)
+{
+	struct kmem_cache_stats stats;
+
+	memset(&stats, 0xff, sizeof(stats));
+	if (kmem_cache_get_stats(cache, &stats, sizeof(stats)) != 0)
 		memset(&stats, 0xff, sizeof(stats));
 	return stats;
 }
@@ -514,6 +526,64 @@ bool stop_and_go(pid_t child, unsigned int *nr_stops)
 		kill(child, SIGCONT);
 		pause_ms(1 + *nr_stops % 5);
 	}
+}
+
+/* Until its end: the report may come in pieces. */
+static void read_all(int fd, char *text, size_t size)
+{
+	size_t nr = 0;
+	ssize_t got;
+
+	while (nr < size - 1) {
+		got = read(fd, text + nr, size - 1 - nr);
+		if (got <= 0)
+			break;
+		nr += (size_t)got;
+	}
+	text[nr] = '\0';
+}
+
+bool aborts_with(void (*misuse)(void), const char *word)
+{
+	const struct rlimit no_core = { 0, 0 };
+	char text[1024];
+	int fds[2], status;
+	pid_t child;
+
+	if (pipe(fds) != 0)
+		return false;
+	child = fork();
+	if (child == 0) {
+		setrlimit(RLIMIT_CORE, &no_core);
+		dup2(fds[1], STDERR_FILENO);
+		close(fds[1]);
+		misuse();
+		_exit(EXIT_SUCCESS);
+	}
+	close(fds[1]);
+	read_all(fds[0], text, sizeof(text));
+	close(fds[0]);
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return false;
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT &&
+	    strstr(text, word))
+		return true;
+	printf("wait status %#x, not SIGABRT, or no \"%s\" in: %s\n",
+	       (unsigned int)status, word, text);
+	return false;
+}
+
+size_t resident_bytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	size_t total, resident = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%zu %zu", &total, &resident) != 2)
+		resident = 0;
+	fclose(file);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* ---- random numbers ---------------------------------------------------- */

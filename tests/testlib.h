@@ -25,6 +25,7 @@
 #include <time.h>
 
 #include <kmempool/mempool.h>
+#include <kmempool/slab.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define TESTLIB_ASAN 1
@@ -120,6 +121,7 @@ struct timespec deadline_in_ms(unsigned int ms);
 struct timespec deadline_past(void);
 
 struct mempool_stats stats_of(mempool_t *pool);
+struct kmem_cache_stats cache_stats_of(struct kmem_cache *cache);
 /* Until @nr requests are queued; false: that never came. */
 bool wait_for_waiters(mempool_t *pool, unsigned int nr);
 bool wait_for_flag(const atomic_bool *flag);
@@ -181,6 +183,10 @@ void cancel_cleanup(void *unused);
 void catch_signals(void (*fn)(int sig));
 /* Stops @child and lets it go on, until it ends; true: it exited with 0. */
 bool stop_and_go(pid_t child, unsigned int *nr_stops);
+/* Whether @misuse, in a child, ends in abort() after a report with @word. */
+bool aborts_with(void (*misuse)(void), const char *word);
+/* Bytes of memory that the process has; 0: the system does not say. */
+size_t resident_bytes(void);
 
 /* ---- random numbers ---------------------------------------------------- */
 

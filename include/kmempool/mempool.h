@@ -46,26 +46,13 @@
 #include <stdint.h>
 #include <time.h>
 
+#include <kmempool/api.h>
 #include <kmempool/gfp.h>
 
 #define KMEMPOOL_VERSION_MAJOR 0
 #define KMEMPOOL_VERSION_MINOR 1
 #define KMEMPOOL_VERSION_PATCH 0
 #define KMEMPOOL_VERSION "0.1.0"	/* equals PACKAGE_VERSION; tested */
-
-#if defined(__GNUC__)			/* clang defines it too */
-#define KMEMPOOL_API	__attribute__((visibility("default")))
-#define KMEMPOOL_MUST_CHECK	__attribute__((warn_unused_result))
-#else
-#define KMEMPOOL_API
-#define KMEMPOOL_MUST_CHECK
-#endif
-
-/* The ELF symbol a declaration is bound to. */
-#define KMEMPOOL_STR1(x) #x
-#define KMEMPOOL_STR(x) KMEMPOOL_STR1(x)
-#define KMEMPOOL_SYM(name) \
-	__asm__(KMEMPOOL_STR(__USER_LABEL_PREFIX__) "kmempool_" #name)
 
 #ifdef __cplusplus
 extern "C" {
@@ -88,6 +75,7 @@ typedef void *(mempool_alloc_t)(gfp_t gfp_mask, void *pool_data);
 typedef void (mempool_free_t)(void *element, void *pool_data);
 
 struct mempool_core;
+struct kmem_cache;
 
 /*
  * A pool in the caller's storage.  All members are private.  Once initialised
@@ -547,13 +535,15 @@ KMEMPOOL_API KMEMPOOL_MUST_CHECK
 mempool_t *mempool_find(const char *name) KMEMPOOL_SYM(find);
 
 /**
- * kmempool_set_report - where the last words go
- * @fn:  called with one or more lines of text before abort(), when a misuse or
- *       a broken invariant is found; NULL writes them to stderr, the default.
- *       A library built with --enable-debug may hold a pool's lock then
+ * kmempool_set_report - where reports go
+ * @fn:  called with one or more lines of text: before abort(), when a misuse or
+ *       a broken invariant is found; and before the program goes on, with what
+ *       a cache with checks found (slab.h).  NULL writes them to stderr, the
+ *       default.  A library built with --enable-debug may hold a pool's lock
+ *       before it aborts
  * @arg: passed to it
  *
- * To be called before pools are used: not thread-safe.  Sleeps: no.
+ * To be called before pools and caches are used: not thread-safe.  Sleeps: no.
  */
 KMEMPOOL_API void kmempool_set_report(void (*fn)(const char *text, void *arg),
 				      void *arg);
@@ -564,10 +554,19 @@ KMEMPOOL_API const char *kmempool_version(void);
 /* ---- stock backends ---------------------------------------------------- */
 
 /*
- * kmalloc: @pool_data is the size in bytes.  pages: @pool_data is the order;
- * an element is the page-aligned address of 2^order pages, which come zeroed
- * from the system but not from the reserve.  Both leave errno alone.
+ * slab: @pool_data is a struct kmem_cache (slab.h), which may construct its
+ * objects; it cannot be destroyed while one of them is out, and those in the
+ * pool's reserve are.  kmalloc: @pool_data is the size in bytes.
+ * pages: @pool_data is the order; an element is the page-aligned address of
+ * 2^order pages, which come zeroed from the system but not from the reserve.
+ * All leave errno alone.
  */
+KMEMPOOL_API KMEMPOOL_MUST_CHECK
+void *mempool_alloc_slab(gfp_t gfp_mask, void *pool_data)
+	KMEMPOOL_SYM(alloc_slab);
+KMEMPOOL_API
+void mempool_free_slab(void *element, void *pool_data)
+	KMEMPOOL_SYM(free_slab);
 KMEMPOOL_API KMEMPOOL_MUST_CHECK
 void *mempool_kmalloc(gfp_t gfp_mask, void *pool_data)
 	KMEMPOOL_SYM(pool_kmalloc);
@@ -579,6 +578,22 @@ void *mempool_alloc_pages(gfp_t gfp_mask, void *pool_data)
 KMEMPOOL_API
 void mempool_free_pages(void *element, void *pool_data)
 	KMEMPOOL_SYM(free_pages);
+
+KMEMPOOL_MUST_CHECK
+static inline int mempool_init_slab_pool(mempool_t *pool, int min_nr,
+					 struct kmem_cache *cache)
+{
+	return mempool_init(pool, min_nr, mempool_alloc_slab,
+			    mempool_free_slab, cache);
+}
+
+KMEMPOOL_MUST_CHECK
+static inline mempool_t *mempool_create_slab_pool(int min_nr,
+						  struct kmem_cache *cache)
+{
+	return mempool_create(min_nr, mempool_alloc_slab, mempool_free_slab,
+			      cache);
+}
 
 KMEMPOOL_MUST_CHECK
 static inline int mempool_init_kmalloc_pool(mempool_t *pool, int min_nr,

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache.c - the calls on a cache
+ *
+ * What can be seen at no cost is always looked at when an object comes back,
+ * since its slab has to be found anyway: that there is one, and of which cache;
+ * and where the free list is outside the objects, that it is an object, and
+ * out.  Caches with checks go by checked.c instead.
+ */
+#include "config.h"
+
+#include "cache.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "checked.h"
+#include "gfp_known.h"
+#include "registry.h"
+
+/* 0 or -EINVAL. */
+static int check_call(const struct kmem_cache *cache, gfp_t gfp)
+{
+	if (!cache || gfp & ~GFP_KNOWN)
+		return -EINVAL;
+	if (gfp & __GFP_ZERO && (cache->ctor || cache->ctor_try))
+		return -EINVAL;
+	return 0;
+}
+
+void *cache_alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller)
+{
+	void *object;
+
+	if (!slabs_take(cache, &object, 1, gfp))
+		return NULL;
+	if (unlikely(cache->checked) &&
+	    checked_hand_out(cache, &object, 1, gfp, caller))
+		return NULL;
+	if (gfp & __GFP_ZERO)
+		memset(object, 0, cache->layout.size);
+	return object;
+}
+
+static void *alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller)
+{
+	void *object;
+
+	if (unlikely(check_call(cache, gfp))) {
+		errno = EINVAL;
+		return NULL;
+	}
+	object = cache_alloc(cache, gfp, caller);
+	if (unlikely(!object))
+		errno = ENOMEM;
+	return object;
+}
+
+void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp_mask)
+{
+	return alloc(cache, gfp_mask, __builtin_return_address(0));
+}
+
+void *kmem_cache_zalloc(struct kmem_cache *cache, gfp_t gfp_mask)
+{
+	return alloc(cache, gfp_mask | __GFP_ZERO, __builtin_return_address(0));
+}
+
+bool kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp_mask, size_t n,
+			   void **objects)
+{
+	int err = check_call(cache, gfp_mask);
+	size_t done, i;
+
+	if (err || (!objects && n)) {
+		errno = EINVAL;
+		return false;
+	}
+	done = slabs_take(cache, objects, n, gfp_mask);
+	if (done < n) {
+		if (unlikely(cache->checked))
+			checked_put_back(cache, objects, done);
+		else
+			slabs_untake(cache, objects, done);
+		errno = ENOMEM;
+		return false;
+	}
+	if (unlikely(cache->checked) &&
+	    checked_hand_out(cache, objects, n, gfp_mask,
+			     __builtin_return_address(0))) {
+		errno = ENOMEM;
+		return false;
+	}
+	if (gfp_mask & __GFP_ZERO)
+		for (i = 0; i < n; i++)
+			memset(objects[i], 0, cache->layout.size);
+	return true;
+}
+
+void cache_free(struct kmem_cache *cache, void *object, const void *caller)
+{
+	if (unlikely(cache->checked)) {
+		checked_take_back(cache, object, caller);
+		return;
+	}
+	check_object(cache, object);
+	slabs_give(cache, &object, 1);
+}
+
+void kmem_cache_free(struct kmem_cache *cache, void *object)
+{
+	if (cache && object)
+		cache_free(cache, object, __builtin_return_address(0));
+}
+
+static void free_checked(struct kmem_cache *cache, size_t n, void **objects,
+			 const void *caller)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (objects[i])
+			checked_take_back(cache, objects[i], caller);
+}
+
+/* The longest run without a NULL is given back at once. */
+static size_t free_run(struct kmem_cache *cache, size_t n, void **objects)
+{
+	size_t nr;
+
+	for (nr = 0; nr < n && objects[nr]; nr++)
+		check_object(cache, objects[nr]);
+	slabs_give(cache, objects, nr);
+	return nr;
+}
+
+void kmem_cache_free_bulk(struct kmem_cache *cache, size_t n, void **objects)
+{
+	size_t i;
+
+	if (!cache || !objects)
+		return;
+	if (unlikely(cache->checked)) {
+		free_checked(cache, n, objects, __builtin_return_address(0));
+		return;
+	}
+	for (i = 0; i < n; i++)
+		i += free_run(cache, n - i, objects + i);
+}
+
+/* ---- the whole cache --------------------------------------------------- */
+
+int kmem_cache_shrink(struct kmem_cache *cache)
+{
+	if (!cache)
+		return -EINVAL;
+	cache_quiesce(cache);
+	slabs_shrink(cache);
+	return 0;
+}
+
+int kmem_cache_reset(struct kmem_cache *cache)
+{
+	if (!cache)
+		return -EINVAL;
+	cache_quiesce(cache);
+	if (cache->checked)
+		checked_take_back_all(cache);
+	slabs_reset(cache);
+	return 0;
+}
+
+int kmem_cache_validate(struct kmem_cache *cache)
+{
+	if (!cache)
+		return -EINVAL;
+	cache_quiesce(cache);
+	return checked_validate(cache);
+}
+
+unsigned int kmem_cache_size(struct kmem_cache *cache)
+{
+	return cache ? cache->layout.size : 0;
+}
+
+int kmem_cache_get_stats(struct kmem_cache *cache,
+			 struct kmem_cache_stats *stats, size_t size)
+{
+	struct kmem_cache_stats now = { 0 };
+	int list;
+
+	if (!cache || !stats || !size)
+		return -EINVAL;
+	cache_quiesce(cache);
+	now.object_size = cache->layout.size;
+	now.stride = cache->layout.stride;
+	now.slab_size = cache->layout.run_size;
+	now.slab_objects = cache->layout.nr;
+	cache_lock(cache);
+	now.active = cache->active;
+	now.objects = (uint64_t)cache->nr_slabs * cache->layout.nr;
+	now.slabs_full = cache->lists[SLAB_FULL].nr;
+	now.slabs_empty = cache->lists[SLAB_EMPTY].nr;
+	for (list = SLAB_PARTIAL; list < SLAB_FULL; list++)
+		now.slabs_partial += cache->lists[list].nr;
+	now.allocs = cache->allocs;
+	now.frees = cache->frees;
+	now.failures = cache->failures;
+	now.slabs_made = cache->slabs_made;
+	now.slabs_returned = cache->slabs_returned;
+	now.resets = cache->resets;
+	now.defects = cache->defects;
+	cache_unlock(cache);
+	memset(stats, 0, size);
+	memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
+	return 0;
+}

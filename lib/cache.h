@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache.h - the inside of a cache
+ *
+ * The layers, from the user down:
+ *
+ *   cache.c      the calls
+ *   checked.c    what is checked, where the flags ask for it
+ *   quiesce      what a layer in front of the lists holds: nothing yet
+ *   slabs.c      the lists of slabs: which gives, which goes
+ *   slab.c       one slab
+ *   pages.c      memory; pagemap.c: from an address to its slab
+ */
+#ifndef LIB_CACHE_H
+#define LIB_CACHE_H
+
+#include <kmempool/mempool.h>
+#include <kmempool/slab.h>
+
+#include "compiler.h"
+#include "lock.h"
+#include "pagemap.h"
+#include "slab.h"
+
+struct registry_entry;
+
+struct slab_list {
+	struct slab	*head, *tail;
+	unsigned int	nr;
+};
+
+struct kmem_cache {
+	/* fixed after create */
+	struct layout		layout;
+	slab_flags_t		flags;
+	bool			checked;	/* checked.c has a part in it */
+	bool			constructs;	/* objects are, once each */
+	char			*name;
+	void			(*ctor)(void *object);
+	int			(*ctor_try)(void *object, void *ctor_arg,
+					    gfp_t gfp_mask);
+	void			(*dtor)(void *object, void *ctor_arg);
+	void			*ctor_arg;
+	void			(*reclaim)(void *ctor_arg);
+	unsigned int		min_partial;
+	int			node;		/* -1: any */
+	struct registry_entry	*entry;
+
+	unsigned int		colour;		/* of the next slab; atomic */
+
+	struct pool_lock	lock __attribute__((aligned(CACHE_LINE)));
+
+	/* under lock */
+	struct slab_list	lists[NR_SLAB_LISTS];
+	unsigned int		nr_slabs;	/* in all lists */
+	/* The working set (slabs.c). */
+	unsigned int		keep;		/* empty slabs worth keeping */
+	unsigned int		nr_events;	/* since the epoch began */
+	unsigned int		nr_returned;	/* slabs, and none made again */
+	unsigned int		since_return;	/* events since the last one */
+	unsigned int		least_empty;	/* slabs, since the epoch began */
+
+	uint64_t		active;		/* objects outside */
+	uint64_t		allocs;
+	uint64_t		frees;
+	uint64_t		failures;
+	uint64_t		slabs_made;
+	uint64_t		slabs_returned;
+	uint64_t		resets;
+	uint64_t		defects;
+};
+
+static inline void cache_lock(struct kmem_cache *cache)
+{
+	pool_lock_take(&cache->lock);
+}
+
+static inline void cache_unlock(struct kmem_cache *cache)
+{
+	pool_lock_release(&cache->lock);
+}
+
+/*
+ * Brings back what is held in front of the lists.  Destroy, shrink, reset,
+ * validate, statistics, and an allocation that is about to fail begin with
+ * this.
+ */
+static inline void cache_quiesce(struct kmem_cache *cache)
+{
+	(void)cache;
+}
+
+/* The cache that @slab is of, or NULL; for any address's slab. */
+static inline struct kmem_cache *slab_cache(const struct slab *slab)
+{
+	return __atomic_load_n(&slab->cache, __ATOMIC_RELAXED);	/* [M1] */
+}
+
+/* With the lock: whether @slab, any address's, is in a list of @cache.  If so
+ * its memory is there until the lock is released, and while one of its objects
+ * is out. */
+static inline bool slab_is_listed(const struct kmem_cache *cache,
+				  const struct slab *slab)
+{
+	return slab_cache(slab) == cache && slab->list < NR_SLAB_LISTS;
+}
+
+/* ---- slabs.c: with the lock ---- */
+
+/*
+ * The slab after @slab, the first after NULL; NULL after the last.  The lock
+ * may be released in between if no object is allocated or freed meanwhile: only
+ * empty slabs can go then, and they are the first.
+ */
+struct slab *slabs_next(struct kmem_cache *cache, const struct slab *slab);
+
+/* ---- cachelife.c: as the calls of slab.h ---- */
+
+struct kmem_cache *cache_create(const char *name, unsigned int size,
+				const struct kmem_cache_args *args,
+				slab_flags_t flags);
+int cache_destroy(struct kmem_cache *cache);
+
+/* ---- cache.c: without the lock, for calls of the library's own ---- */
+
+/* As kmem_cache_alloc() and kmem_cache_free(), but that errno is left alone,
+ * and nothing is checked that only a caller outside can do wrong. */
+void *cache_alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller);
+void cache_free(struct kmem_cache *cache, void *object, const void *caller);
+
+/* ---- slabs.c: without the lock ---- */
+
+/* Up to @n objects into @objects: how many, fewer only when there is no more to
+ * be had.  Neither zeroed nor checked. */
+size_t slabs_take(struct kmem_cache *cache, void **objects, size_t n,
+		  gfp_t gfp);
+/* Each is an object of @cache. */
+void slabs_give(struct kmem_cache *cache, void **objects, size_t n);
+/* The same for what was taken and never handed out: it is not counted. */
+void slabs_untake(struct kmem_cache *cache, void **objects, size_t n);
+/* Every empty slab goes back. */
+void slabs_shrink(struct kmem_cache *cache);
+/* Every object is free; no call overlaps. */
+void slabs_reset(struct kmem_cache *cache);
+
+#endif /* LIB_CACHE_H */
