@@ -13,4 +13,5 @@ compatdir = $(includedir)/kmempool/compat
 compatlinuxdir = $(compatdir)/linux
 compatlinux_HEADERS = \
 	include/kmempool/compat/linux/gfp.h \
-	include/kmempool/compat/linux/mempool.h
+	include/kmempool/compat/linux/mempool.h \
+	include/kmempool/compat/linux/slab.h

@@ -11,9 +11,10 @@
 # Each header alone compiles as C11 and C++17 with every warning an error; a
 # program in both languages links and runs; a program that is not position
 # independent gets the same addresses for the stock callbacks as the library;
-# kernel code finds <linux/mempool.h>; the library can be dlopened.  The static
-# library, if one was asked for, defines the same symbols as the shared one and
-# no others, also in a program whose own names are those of its internals.
+# kernel code finds <linux/mempool.h> and <linux/slab.h>; the library can be
+# dlopened.  The static library, if one was asked for, defines the same symbols
+# as the shared one and no others, also in a program whose own names are those
+# of its internals.
 
 export LC_ALL=C
 top=${top_srcdir:-$(dirname "$0")/..}
@@ -67,6 +68,21 @@ export LD_LIBRARY_PATH
 # the callbacks, and __GFP_ZERO asks for that size.
 cat >"$tmp/program.c" <<'END'
 #include <kmempool/mempool.h>
+#include <kmempool/slab.h>
+
+static int use_cache(void)
+{
+	struct kmem_cache *cache = kmem_cache_create("objects", 48, 0, 0, NULL);
+	void *object;
+
+	if (!cache)
+		return 3;
+	object = kmem_cache_zalloc(cache, GFP_KERNEL);
+	if (!object || kmem_cache_destroy(cache) == 0)
+		return 4;
+	kmem_cache_free(cache, object);
+	return kmem_cache_destroy(cache) ? 5 : 0;
+}
 
 int main(void)
 {
@@ -80,7 +96,7 @@ int main(void)
 		return 2;
 	mempool_free(element, pool);
 	mempool_destroy(pool);
-	return 0;
+	return use_cache();
 }
 END
 cat >"$tmp/plugin.c" <<'END'
@@ -109,7 +125,7 @@ strict="-Wall -Wextra -Wpedantic -Werror"
 include=$(find "${root:-$1}" -path '*/kmempool/mempool.h')
 headers=$(cd "${include%/*}/.." && ls kmempool/*.h) ||
 	fail "no headers were installed"
-for header in $headers linux/gfp.h linux/mempool.h; do
+for header in $headers linux/gfp.h linux/mempool.h linux/slab.h; do
 	printf '#include <%s>\n#include <%s>\nextern int dummy;\n' \
 		"$header" "$header" >"$tmp/alone.c"
 	$cc -std=c11 $strict $compat $cflags -c -o "$tmp/alone.o" "$tmp/alone.c" ||
@@ -140,7 +156,7 @@ case $SAN_FLAGS in
 	;;
 esac
 sed 's,<kmempool/,<linux/,' "$tmp/program.c" >"$tmp/ported.c"
-try "a program that includes <linux/mempool.h>" \
+try "a program that includes <linux/mempool.h> and <linux/slab.h>" \
 	$cc -std=c11 $strict $compat $cflags $o "$tmp/ported.c" $libs
 try "a program that opens the library" \
 	$cc -D_GNU_SOURCE $o "$tmp/plugin.c" -ldl

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * compat_kernel.c - code written for the kernel, compiled unchanged against
- * <linux/gfp.h> and <linux/mempool.h>
+ * <linux/gfp.h>, <linux/mempool.h> and <linux/slab.h>
  *
  * Between the two marks stands a small block driver in the kernel's manner:
  * what it includes, how it declares, casts and calls is not adapted to this
@@ -25,6 +25,8 @@ typedef uint64_t sector_t;
 #include <linux/gfp.h>
 #include <linux/mempool.h>
 #include <linux/mempool.h>
+#include <linux/slab.h>
+#include <linux/slab.h>
 
 #define TOY_MIN_IOS	4
 #define TOY_MIN_PAGES	8
@@ -147,6 +149,78 @@ static struct toy_io *toy_get_io(struct toy_dev *dev, sector_t sector,
 	return io;
 }
 
+struct toy_extent {
+	sector_t	start;
+	unsigned int	len;
+};
+
+static struct kmem_cache *toy_extent_cache;
+static struct kmem_cache *toy_node_cache;
+static struct kmem_cache *toy_name_cache;
+static struct kmem_cache *toy_key_cache;
+
+static void toy_extent_init_once(void *obj)
+{
+	struct toy_extent *ex = obj;
+
+	ex->len = 0;
+}
+
+static void toy_destroy_caches(void)
+{
+	kmem_cache_destroy(toy_key_cache);
+	kmem_cache_destroy(toy_name_cache);
+	kmem_cache_destroy(toy_node_cache);
+	kmem_cache_destroy(toy_extent_cache);
+}
+
+static int __init toy_init_caches(void)
+{
+	struct kmem_cache_args args = {
+		.align		= 64,
+		.ctor		= toy_extent_init_once,
+	};
+
+	toy_extent_cache = kmem_cache_create("toy_extent",
+				sizeof(struct toy_extent), 0,
+				SLAB_RECLAIM_ACCOUNT | SLAB_MEM_SPREAD |
+				SLAB_ACCOUNT, toy_extent_init_once);
+	toy_node_cache = kmem_cache_create("toy_node",
+				sizeof(struct toy_extent), &args,
+				SLAB_NO_MERGE | SLAB_TEMPORARY);
+	toy_name_cache = kmem_cache_create("toy_name", 24, NULL,
+				SLAB_HWCACHE_ALIGN);
+	toy_key_cache = KMEM_CACHE(toy_extent, SLAB_ACCOUNT);
+	if (!toy_extent_cache || !toy_node_cache || !toy_name_cache ||
+	    !toy_key_cache)
+		goto out;
+	return 0;
+out:
+	toy_destroy_caches();
+	return -ENOMEM;
+}
+
+static struct toy_extent *toy_get_extent(sector_t start, unsigned int len)
+{
+	struct toy_extent *ex = kmem_cache_alloc(toy_extent_cache, GFP_NOFS);
+
+	if (!ex)
+		return NULL;
+	if (ex->len) {
+		kmem_cache_free(toy_extent_cache, ex);
+		return NULL;
+	}
+	ex->start = start;
+	ex->len = len;
+	return ex;
+}
+
+static void toy_put_extent(struct toy_extent *ex)
+{
+	ex->len = 0;
+	kmem_cache_free(toy_extent_cache, ex);
+}
+
 static int toy_resize(struct toy_dev *dev, int nr)
 {
 	int ret = mempool_resize(&dev->ios, nr);
@@ -197,6 +271,48 @@ static int try_mask(struct toy_dev *dev, gfp_t gfp)
 	return 0;
 }
 
+static int try_caches(void)
+{
+	/* The name without a call is the function. */
+	struct kmem_cache *(*create)(const char *name, unsigned int size,
+				     unsigned int align, slab_flags_t flags,
+				     void (*ctor)(void *object)) =
+		kmem_cache_create;
+	struct toy_extent *ex;
+	void *names[8];
+	void *node, *key;
+
+	if (!create || toy_init_caches())
+		return fail("toy_init_caches");
+	ex = toy_get_extent(8, 16);
+	if (!ex)
+		return fail("no extent");
+	toy_put_extent(ex);
+	ex = toy_get_extent(24, 8);
+	if (!ex)
+		return fail("an extent did not stay constructed");
+	toy_put_extent(ex);
+
+	node = kmem_cache_alloc(toy_node_cache, GFP_KERNEL);
+	if (!node || (uintptr_t)node % 64 || ((struct toy_extent *)node)->len)
+		return fail("the arguments were not read");
+	kmem_cache_free(toy_node_cache, node);
+
+	if (!kmem_cache_alloc_bulk(toy_name_cache, GFP_KERNEL, 8, names))
+		return fail("kmem_cache_alloc_bulk");
+	kmem_cache_free_bulk(toy_name_cache, 8, names);
+	if (kmem_cache_size(toy_name_cache) != 24 ||
+	    kmem_cache_shrink(toy_name_cache))
+		return fail("kmem_cache_shrink");
+
+	key = kmem_cache_zalloc(toy_key_cache, GFP_ATOMIC);
+	if (!key || !all_zero(key, sizeof(struct toy_extent)))
+		return fail("a key is not zeroed");
+	kmem_cache_free(toy_key_cache, key);
+	toy_destroy_caches();
+	return 0;
+}
+
 int main(void)
 {
 	static struct toy_dev dev;
@@ -236,5 +352,5 @@ int main(void)
 	toy_dev_exit(&dev);
 	if (dev.nr_bounce || mempool_initialized(&dev.ios))
 		return fail("toy_dev_exit");
-	return 0;
+	return try_caches();
 }
