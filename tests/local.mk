@@ -188,14 +188,18 @@ tests_fault_points_LDADD = libtestlib.la libfault.la
 # Everything at once, at random; longer with KMEMPOOL_TEST_LONG=1.
 random_tests = \
 	tests/churn \
+	tests/model_cache \
 	tests/model_mempool \
-	tests/storm
+	tests/storm \
+	tests/storm_cache
 check_PROGRAMS += $(random_tests)
 TESTS += $(random_tests)
 tests_churn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap
 tests_churn_LDADD = libtestlib.la libkmempool_core.la
+tests_model_cache_LDADD = libtestlib.la libkmempool.la
 tests_model_mempool_LDADD = libtestlib.la libkmempool.la
 tests_storm_LDADD = libtestlib.la libkmempool.la
+tests_storm_cache_LDADD = libtestlib.la libkmempool.la
 
 check_PROGRAMS += tests/prio_inherit
 TESTS += tests/prio_inherit
