@@ -274,6 +274,7 @@ tests_explore_explore_SOURCES = \
 	tests/explore/forks.c \
 	tests/explore/order.c \
 	tests/explore/scenarios_bulk.c \
+	tests/explore/scenarios_cache.c \
 	tests/explore/scenarios_cap.c \
 	tests/explore/scenarios_fork.c \
 	tests/explore/scenarios_life.c \
@@ -298,6 +299,8 @@ tests_explore_explore_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=clock_nanosleep \
 	-Wl,--wrap=counters_own_bed \
 	-Wl,--wrap=deadline_about_now_ns \
+	-Wl,--wrap=pages_map \
+	-Wl,--wrap=pages_unmap \
 	-Wl,--wrap=pthread_atfork \
 	-Wl,--wrap=pthread_cond_broadcast \
 	-Wl,--wrap=pthread_cond_destroy \

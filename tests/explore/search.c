@@ -219,10 +219,12 @@ static bool explore(const struct scenario *scenario, unsigned long most,
 static const struct scenario *const topics[] = {
 	wait_scenarios, pass_scenarios, spin_scenarios,
 	retry_scenarios, bulk_scenarios, life_scenarios,
-	cap_scenarios, registry_scenarios, fork_scenarios,
+	cap_scenarios, registry_scenarios, cache_scenarios,
+	fork_scenarios, cache_fork_scenarios,
 };
 
 #define NR_TOPICS	(sizeof(topics) / sizeof(topics[0]))
+#define NR_FORK_TOPICS	2		/* the last */
 
 static const struct scenario *find(const char *name)
 {
@@ -287,10 +289,10 @@ static int explore_all(unsigned long most)
 	bool good = true;
 	unsigned int i;
 
-	for (i = 0; i < NR_TOPICS; i++)
-		if (topics[i] != fork_scenarios)
-			good &= explore_topic(topics[i], most, &plain);
-	good &= explore_topic(fork_scenarios, most_forks(most), &fork);
+	for (i = 0; i < NR_TOPICS - NR_FORK_TOPICS; i++)
+		good &= explore_topic(topics[i], most, &plain);
+	for (; i < NR_TOPICS; i++)
+		good &= explore_topic(topics[i], most_forks(most), &fork);
 	printf("%u scenarios, %lu schedules, %.1f s of CPU\n",
 	       plain.nr_scenarios + fork.nr_scenarios,
 	       plain.nr_schedules + fork.nr_schedules,
