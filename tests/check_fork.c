@@ -3,8 +3,8 @@
  * check_fork.c - what the child of a fork finds
  *
  * Covers a parent whose other threads wait, allocate, free, resize, visit and
- * create at the moment of the fork; a child may use every pool at once.  A
- * child that hangs is killed by its alarm, and the test fails.
+ * create at the moment of the fork; a child may use every pool and cache at
+ * once.  A child that hangs is killed by its alarm, and the test fails.
  * KMEMPOOL_TEST_LONG=1 forks 800 children of a busy parent instead of 200.
  */
 #ifdef HAVE_CONFIG_H
@@ -384,6 +384,181 @@ START_TEST(no_child_hangs_whatever_other_threads_were_doing)
 }
 END_TEST
 
+/* ---- caches ---------------------------------------------------------------- */
+
+#define NR_BUSY		5
+#define MOST_HELD	40
+#define CACHE_CHILDREN	(test_long() ? 800 : 200)
+
+static struct kmem_cache *cache, *large;
+static void *mine[2];			/* the main thread's, outside */
+
+static int construct(void *object, void *ctor_arg, gfp_t gfp_mask)
+{
+	(void)ctor_arg;
+	(void)gfp_mask;
+	*(long *)object = 4242;
+	return 0;
+}
+
+static void destruct(void *object, void *ctor_arg)
+{
+	(void)object;
+	(void)ctor_arg;
+}
+
+static const struct kmem_cache_args constructed = {
+	.ctor_try = construct, .dtor = destruct,
+};
+
+static int look_at_cache(struct kmem_cache *c, void *arg)
+{
+	(void)arg;
+	return cache_stats_of(c).active > cache_stats_of(c).objects ||
+	       kmem_cache_size(c) == 0;
+}
+
+static void take_and_give(struct kmem_cache *c)
+{
+	void *held[MOST_HELD];
+	int i;
+
+	for (i = 0; i < MOST_HELD; i++)
+		held[i] = kmem_cache_alloc(c, GFP_KERNEL);
+	for (i = 0; i < MOST_HELD; i++)
+		kmem_cache_free(c, held[i]);
+	if (kmem_cache_alloc_bulk(c, GFP_KERNEL, MOST_HELD, held))
+		kmem_cache_free_bulk(c, MOST_HELD, held);
+}
+
+static void *keep_caches_busy(void *arg)
+{
+	int what = *(int *)arg;
+	struct kmem_cache *own;
+
+	while (!atomic_load(&stop)) {
+		switch (what) {
+		case 0:
+			own = kmem_cache_create_args("own", 100, &constructed,
+						     0);
+			if (own)
+				kmem_cache_free(own, kmem_cache_alloc(own, 0));
+			(void)kmem_cache_destroy(own);
+			break;
+		case 1:
+			kmem_cache_for_each(look_at_cache, NULL);
+			kmem_cache_shrink(cache);
+			break;
+		default:
+			take_and_give(what % 2 ? cache : large);
+			break;
+		}
+	}
+	return NULL;
+}
+
+/* What others were about to give back is out for ever; all else works. */
+static int use_all_caches(void)
+{
+	struct kmem_cache *own = kmem_cache_create_args("child", 3000,
+							&constructed, 0);
+	long *object;
+
+	if (!own)
+		return 1;
+	take_and_give(own);
+	take_and_give(cache);
+	take_and_give(large);
+	object = kmem_cache_alloc(cache, GFP_KERNEL);
+	if (!object || *object != 4242)
+		return 2;
+	kmem_cache_free(cache, object);
+	kmem_cache_free(cache, mine[0]);
+	kmem_cache_free(large, mine[1]);
+	if (kmem_cache_for_each(look_at_cache, NULL))
+		return 3;
+	if (kmem_cache_shrink(cache) || kmem_cache_shrink(large))
+		return 4;
+	if (cache_stats_of(own).active || kmem_cache_destroy(own))
+		return 5;
+	kmem_cache_reset(cache);
+	kmem_cache_reset(large);
+	if (kmem_cache_destroy(cache) || kmem_cache_destroy(large))
+		return 6;
+	return 0;
+}
+
+static int fork_children_that_use_caches(void)
+{
+	pid_t children[NR_AT_A_TIME];
+	int i, failed = 0;
+
+	for (i = 0; i < NR_AT_A_TIME; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			alarm(CHILD_S);
+			_exit(use_all_caches());
+		}
+	}
+	for (i = 0; i < NR_AT_A_TIME; i++)
+		failed += !child_succeeded(children[i]);
+	return failed;
+}
+
+START_TEST(no_child_hangs_whatever_other_threads_did_to_caches)
+{
+	int what[NR_BUSY], i, failed = 0;
+	pthread_t threads[NR_BUSY];
+
+	cache = kmem_cache_create_args("small", 64, &constructed, 0);
+	large = kmem_cache_create("large", 40000, 0, 0, NULL);
+	ck_assert(cache && large);
+	mine[0] = kmem_cache_alloc(cache, GFP_KERNEL);
+	mine[1] = kmem_cache_alloc(large, GFP_KERNEL);
+	ck_assert(mine[0] && mine[1]);
+	for (i = 0; i < NR_BUSY; i++) {
+		what[i] = i;
+		pthread_create(&threads[i], NULL, keep_caches_busy, &what[i]);
+	}
+	for (i = 0; i < CACHE_CHILDREN; i += NR_AT_A_TIME)
+		failed += fork_children_that_use_caches();
+	atomic_store(&stop, true);
+	for (i = 0; i < NR_BUSY; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_int_eq(failed, 0);
+	/* The parent's are as they were. */
+	ck_assert_int_eq(*(long *)mine[0], 4242);
+	kmem_cache_free(cache, mine[0]);
+	kmem_cache_free(large, mine[1]);
+	ck_assert_uint_eq(cache_stats_of(cache).active, 0);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+	ck_assert_int_eq(kmem_cache_destroy(large), 0);
+}
+END_TEST
+
+static int fork_in_cache_visit(struct kmem_cache *c, void *arg)
+{
+	(void)c;
+	*(pid_t *)arg = fork();
+	return 1;
+}
+
+START_TEST(a_child_forked_in_a_visit_can_destroy_the_cache_after_it)
+{
+	pid_t child;
+
+	cache = kmem_cache_create("visited", 64, 0, 0, NULL);
+	ck_assert_ptr_nonnull(cache);
+	ck_assert_int_eq(kmem_cache_for_each(fork_in_cache_visit, &child), 1);
+	if (child == 0) {
+		alarm(CHILD_S);
+		_exit(kmem_cache_destroy(cache) != 0);
+	}
+	ck_assert(child_succeeded(child));
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+}
+END_TEST
+
 static void use_pool(void)
 {
 	mempool_free(mempool_alloc_preallocated(pool), pool);
@@ -427,6 +602,10 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc,
 		no_child_hangs_whatever_other_threads_were_doing,
 		0, sizeof(kinds) / sizeof(kinds[0]));
+	tcase_add_test(tc,
+		a_child_forked_in_a_visit_can_destroy_the_cache_after_it);
+	tcase_add_test(tc,
+		no_child_hangs_whatever_other_threads_did_to_caches);
 	suite_add_tcase(s, tc);
 	return s;
 }
