@@ -62,6 +62,8 @@ bench_handoff_SOURCES = \
 	bench/verdict.c \
 	bench/verdict.h
 
+EXTRA_DIST += bench/sizes bench/sizes.c bench/sizes.sh
+
 EXTRA_DIST += bench/contention.svg bench/plants.sh bench/plot.sh
 CLEANFILES += bench/contention.csv bench/handoff.csv
 

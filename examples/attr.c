@@ -41,7 +41,7 @@ int main(void)
 		err(1, "mempool_alloc");
 	memset(a, 0xff, sizeof(*a));
 
-	/* malloc() has memory, but this pool does not ask it any more. */
+	/* The system has memory, but this pool does not ask it any more. */
 	c = mempool_alloc(&driver.packets, GFP_NOWAIT);
 	if (c || errno != EAGAIN)
 		errx(1, "a third packet, or the wrong error");

@@ -4,9 +4,10 @@
  *
  * A limit on the address space (RLIMIT_AS) makes malloc and mmap fail for this
  * process alone, and a thread takes what is left below the limit: first pages
- * from the system, then the holes inside malloc's heap, down to the smallest.
- * It goes on until the copy ends, so that what the copy gives back to the
- * system or to the heap is gone as well.
+ * from the system, then the holes inside malloc's heap, down to the smallest,
+ * and what the general caches behind the pools still have of every size.  It
+ * goes on until the copy ends, so that what the copy gives back to the system
+ * or to the heap is gone as well.
  *
  * The reader calls squeeze_begin() when no block is under way.  When it
  * returns, everything that is not in a reserve is in this thread's hands, so
@@ -25,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <kmempool/kmalloc.h>
+
 #define SLACK_BYTES	(16u << 20)	/* left below the limit, then taken */
 #define MALLOC_MAX	(64u << 10)	/* below malloc's mmap threshold */
 #define MALLOC_MIN	16u
@@ -36,7 +39,7 @@ struct piece {
 	size_t		size;
 };
 
-static struct piece *mapped, *heaped;	/* of the squeezing thread */
+static struct piece *mapped, *heaped, *cached;	/* of the squeezing thread */
 
 static void keep(struct squeeze *sq, struct piece **list, struct piece *piece,
 		 size_t size)
@@ -47,7 +50,8 @@ static void keep(struct squeeze *sq, struct piece **list, struct piece *piece,
 	sq->bytes += size;
 }
 
-/* Afterwards mmap() of one page and malloc(1) have both failed once. */
+/* Afterwards mmap() of one page, malloc(1) and kmalloc() of each size have all
+ * failed once. */
 static void sweep(struct squeeze *sq)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -64,12 +68,22 @@ static void sweep(struct squeeze *sq)
 		while ((p = malloc(size)) != NULL)
 			keep(sq, &heaped, p, size);
 	}
+	/* No two size classes lie closer together. */
+	for (size = KMALLOC_CACHE_SIZE_MAX; size >= MALLOC_MIN;
+	     size -= (size + 15) / 16) {
+		while ((p = kmalloc(size, GFP_NOWAIT)) != NULL)
+			keep(sq, &cached, p, size);
+	}
 }
 
 static void give_back(void)
 {
 	struct piece *piece;
 
+	while ((piece = cached) != NULL) {
+		cached = piece->next;
+		kfree(piece);
+	}
 	while ((piece = heaped) != NULL) {
 		heaped = piece->next;
 		free(piece);

@@ -48,7 +48,7 @@ int main(void)
 	pthread_t thread[NR_THREADS];
 	int i;
 
-	attr.flags = MEMPOOL_FIXED;	/* as if malloc() always failed */
+	attr.flags = MEMPOOL_FIXED;	/* as if memory were out */
 	pages = mempool_create_attr(4, mempool_kmalloc, mempool_kfree,
 				    (void *)PAGE, &attr);
 	if (!pages)

@@ -20,8 +20,8 @@ int main(void)
 		return 1;
 	}
 
-	/* malloc() if it can; else one of the four; when all four are out,
-	 * sleep until another thread gives one back. */
+	/* Memory if there is some; else one of the four; when all four are
+	 * out, sleep until another thread gives one back. */
 	buf = mempool_alloc(pool, GFP_KERNEL);
 	if (!buf) {
 		perror("mempool_alloc");	/* only after a shutdown */
@@ -32,7 +32,7 @@ int main(void)
 	mempool_free(buf, pool);
 
 	mempool_get_stats(pool, &stats, sizeof(stats));
-	printf("%llu from malloc, %llu from the reserve, %llu waits\n",
+	printf("%llu from memory, %llu from the reserve, %llu waits\n",
 	       (unsigned long long)stats.alloc_backend,
 	       (unsigned long long)stats.alloc_reserve,
 	       (unsigned long long)stats.waits);

@@ -14,6 +14,7 @@ EXAMPLES = \
 	examples/gfp \
 	examples/hello \
 	examples/kick \
+	examples/kmalloc \
 	examples/nfs_write \
 	examples/pages \
 	examples/reqpool \
@@ -22,6 +23,7 @@ EXAMPLES = \
 	examples/slabreserve \
 	examples/stats \
 	examples/two_pools \
+	examples/twolevel \
 	examples/version
 if HAVE_CXX
 EXAMPLES += examples/objcache

@@ -62,7 +62,7 @@ int main(void)
 	int i;
 
 	/* Two requests make progress at a time, each with its pages. */
-	attr.flags = MEMPOOL_FIXED;	/* as if malloc() always failed */
+	attr.flags = MEMPOOL_FIXED;	/* as if memory were out */
 	if (mempool_init_attr(&requests, 2, mempool_kmalloc, mempool_kfree,
 			      (void *)sizeof(struct request), &attr) ||
 	    mempool_init_attr(&pages, 2 * NR_PAGES, mempool_kmalloc,

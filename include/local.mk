@@ -4,6 +4,7 @@ kmempoolincludedir = $(includedir)/kmempool
 kmempoolinclude_HEADERS = \
 	include/kmempool/api.h \
 	include/kmempool/gfp.h \
+	include/kmempool/kmalloc.h \
 	include/kmempool/mempool.h \
 	include/kmempool/slab.h
 

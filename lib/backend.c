@@ -3,7 +3,7 @@
  * backend.c - the stock backends
  *
  * errno is left alone, since a failure here is often followed by success from
- * the reserve.  malloc and mmap have no use for the mask.
+ * the reserve.  Pages ignore the mask: mmap has no use for it.
  */
 #include "config.h"
 
@@ -11,12 +11,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "backend.h"
 #include "cache.h"
+#include "kmalloc.h"
 
 void *mempool_alloc_slab(gfp_t gfp_mask, void *pool_data)
 {
@@ -31,10 +31,9 @@ void mempool_free_slab(void *element, void *pool_data)
 void *mempool_kmalloc(gfp_t gfp_mask, void *pool_data)
 {
 	int saved_errno = errno;
-	void *element;
+	void *element = kmalloc_from((size_t)(uintptr_t)pool_data, gfp_mask,
+				     __builtin_return_address(0));
 
-	(void)gfp_mask;
-	element = malloc((size_t)(uintptr_t)pool_data);
 	errno = saved_errno;
 	return element;
 }
@@ -42,7 +41,7 @@ void *mempool_kmalloc(gfp_t gfp_mask, void *pool_data)
 void mempool_kfree(void *element, void *pool_data)
 {
 	(void)pool_data;
-	free(element);
+	kfree_from(element, __builtin_return_address(0));
 }
 
 /* Bytes in a run of pages; 0 when there can be no such run. */

@@ -35,6 +35,8 @@ struct kmem_cache {
 	slab_flags_t		flags;
 	bool			checked;	/* checked.c has a part in it */
 	bool			constructs;	/* objects are, once each */
+	bool			shares_runs;	/* with other general caches (runs.c);
+						   fixed before the first slab */
 	char			*name;
 	void			(*ctor)(void *object);
 	int			(*ctor_try)(void *object, void *ctor_arg,

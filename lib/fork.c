@@ -6,7 +6,7 @@
  * child does not have.  So before it we take every lock there is, in the order
  *
  *   watch_lock, the pools' registry, each pool (in the registry's order),
- *   the caches' registry, each cache, the headers of slabs, counters
+ *   the caches' registry, each cache, runs, the headers of slabs, counters
  *
  * in which nobody else takes two, and after it
  *
@@ -44,6 +44,7 @@
 #include "core.h"
 #include "counters.h"
 #include "registry.h"
+#include "runs.h"
 #include "slab.h"
 #include "spin.h"
 #include "track.h"
@@ -88,6 +89,7 @@ static void prepare(void)
 	pthread_mutex_lock(&watch_lock);
 	registry_prepare(&registry_pools, hold_pool);
 	registry_prepare(&registry_caches, hold_cache);
+	runs_prepare();
 	slab_prepare();
 	counters_prepare();
 }
@@ -96,6 +98,7 @@ static void parent(void)
 {
 	counters_parent();
 	slab_parent();
+	runs_parent();
 	registry_parent(&registry_caches, release_cache);
 	registry_parent(&registry_pools, release_pool);
 	pthread_mutex_unlock(&watch_lock);
@@ -107,6 +110,7 @@ static void child(void)
 	track_child();
 	counters_child();
 	slab_child();
+	runs_child();
 	registry_child(&registry_caches, release_cache);
 	registry_child(&registry_pools, restart_pool);
 	registry_child_pins();

@@ -33,6 +33,8 @@ libkmempool_core_la_SOURCES = \
 	lib/fork.h \
 	lib/gfp_known.h \
 	lib/invariant.h \
+	lib/kmalloc.c \
+	lib/kmalloc.h \
 	lib/lifecycle.c \
 	lib/lock.c \
 	lib/lock.h \
@@ -54,6 +56,8 @@ libkmempool_core_la_SOURCES = \
 	lib/resize.c \
 	lib/retry.c \
 	lib/retry.h \
+	lib/runs.c \
+	lib/runs.h \
 	lib/slab.c \
 	lib/slab.h \
 	lib/slabs.c \

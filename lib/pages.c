@@ -85,3 +85,14 @@ void pages_unmap(void *run, size_t size)
 		madvise(run, size, MADV_DONTNEED);
 	errno = saved_errno;
 }
+
+void pages_drop(void *run, size_t used, size_t keep)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int saved_errno = errno;
+
+	keep = (keep + page - 1) & ~(page - 1);
+	if (used > keep)
+		madvise((char *)run + keep, used - keep, MADV_DONTNEED);
+	errno = saved_errno;
+}

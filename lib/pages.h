@@ -20,5 +20,7 @@ static inline size_t pages_round(size_t size)
  * errno alone, as all here. */
 void *pages_map(size_t size, int node);
 void pages_unmap(void *run, size_t size);
+/* Of @run only @keep bytes are of use from now on; up to @used were touched. */
+void pages_drop(void *run, size_t used, size_t keep);
 
 #endif /* LIB_PAGES_H */

@@ -17,6 +17,7 @@
 
 #include "cache.h"
 #include "registry.h"
+#include "runs.h"
 
 static __thread bool reclaiming __attribute__((tls_model("initial-exec")));
 
@@ -41,6 +42,7 @@ bool reclaim_from_all(gfp_t gfp)
 	reclaiming = true;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	registry_walk(&registry_caches, let_go, NULL);
+	runs_trim();
 	pthread_setcancelstate(cancel_state, NULL);
 	reclaiming = false;
 	return true;

@@ -53,6 +53,7 @@
 #include "cache.h"
 #include "pagemap.h"
 #include "pages.h"
+#include "runs.h"
 
 /* ---- headers ----------------------------------------------------------- */
 
@@ -194,23 +195,45 @@ static char *run_of(const struct slab *slab)
 	return (char *)((uintptr_t)slab->first & ~(GRANULE - 1));
 }
 
+/* Bytes of a run that are ever touched. */
+static size_t extent(const struct kmem_cache *cache)
+{
+	return cache->layout.outside ? cache->layout.run_size
+				     : (size_t)cache->layout.nr *
+				       cache->layout.stride;
+}
+
 /* A header with a run. */
 static struct slab *get_run(struct kmem_cache *cache)
 {
-	struct slab *slab = slab_header_get();
+	size_t size = cache->layout.run_size;
+	struct slab *slab = cache->shares_runs ? runs_get(size) : NULL;
 
+	if (slab) {
+		/* What another cache touched and this one has no use for. */
+		pages_drop(slab->first, slab->free.size, extent(cache));
+		return slab;
+	}
+	slab = slab_header_get();
 	if (!slab)
 		return NULL;
-	slab->first = pages_map(cache->layout.run_size, cache->node);
+	slab->first = pages_map(size, cache->node);
 	if (slab->first)
 		return slab;
 	slab_header_put(slab);
 	return NULL;
 }
 
-static void put_run(struct kmem_cache *cache, struct slab *slab, char *run)
+static void put_run(struct kmem_cache *cache, struct slab *slab, char *run,
+		    bool may_keep)
 {
-	pages_unmap(run, cache->layout.run_size);
+	size_t size = cache->layout.run_size;
+
+	slab->first = run;
+	slab->free.size = extent(cache);
+	if (may_keep && runs_put(slab, size))
+		return;
+	pages_unmap(run, size);
 	slab_header_put(slab);
 }
 
@@ -248,23 +271,28 @@ struct slab *slab_make(struct kmem_cache *cache, unsigned int colour, gfp_t gfp)
 	}
 	pthread_setcancelstate(cancel_state, NULL);
 	if (err) {
-		put_run(cache, slab, run);
+		put_run(cache, slab, run, false);
 		return NULL;
 	}
+	if (cache->shares_runs)
+		runs_used(layout->run_size);
 	return slab;
 }
 
-void slab_unmake(struct slab *slab)
+void slab_unmake(struct slab *slab, bool may_keep)
 {
 	struct kmem_cache *cache = slab->cache;
+	size_t size = cache->layout.run_size;
 	char *run = run_of(slab);
 	int cancel_state;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	destruct_all(slab, cache->layout.nr);
 	pthread_setcancelstate(cancel_state, NULL);
-	pagemap_clear(run, cache->layout.run_size);
-	put_run(cache, slab, run);
+	pagemap_clear(run, size);
+	put_run(cache, slab, run, may_keep && cache->shares_runs);
+	if (cache->shares_runs)
+		runs_unused(size);
 }
 
 /* ---- objects ----------------------------------------------------------- */

@@ -36,7 +36,8 @@ enum slab_list_index {
 	SLAB_PARTIAL,			/* a quarter or less is used; */
 	SLAB_FULL = SLAB_PARTIAL + 4,	/* each of the four: a quarter more */
 	NR_SLAB_LISTS,
-	SLAB_UNLISTED			/* just made, or about to go */
+	SLAB_UNLISTED,			/* just made, or about to go */
+	SLAB_LARGE			/* not a slab of a cache (kmalloc.c) */
 };
 
 /*
@@ -49,6 +50,8 @@ struct slab {
 	union {
 		void		*object;	/* inside: the first free one */
 		unsigned int	index;		/* outside: the same */
+		size_t		size;		/* large: bytes that may be used;
+						   kept (runs.c): that were */
 	} free;
 	uint16_t		nr_used;	/* objects not free */
 	uint16_t		nr_fresh;	/* places never handed out begin
@@ -72,7 +75,8 @@ int layout_init(struct layout *layout, unsigned int size, unsigned int align,
  */
 struct slab *slab_make(struct kmem_cache *cache, unsigned int colour,
 		       gfp_t gfp);
-void slab_unmake(struct slab *slab);
+/* @may_keep: the memory need not go back to the system (runs.c). */
+void slab_unmake(struct slab *slab, bool may_keep);
 
 /* A header of its own for something that is no slab; or NULL. */
 struct slab *slab_header_get(void);

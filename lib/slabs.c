@@ -51,7 +51,8 @@
  *
  * Shortly and epoch are counted in events, an event being that a slab becomes
  * empty, or stops to be.  There is no timer: a cache that nobody uses stays as
- * it is, until shrink.  The oldest goes first.
+ * it is, until shrink.  The oldest goes first.  General caches of large objects
+ * keep none, and share what is kept of their runs (runs.c).
  *
  * 6. Lock order
  *
@@ -202,14 +203,14 @@ static struct slab *pop_surplus(struct kmem_cache *cache)
 		slab = pop_oldest_empty(cache);
 		slab->next = going;
 		going = slab;
-		cache->nr_returned++;
+		cache->nr_returned += !cache->shares_runs;
 		cache->since_return = 0;
 	}
 	return going;
 }
 
 /* Leaves errno alone, as make_slab(), whatever callbacks do. */
-static void unmake(struct slab *going)
+static void unmake(struct slab *going, bool may_keep)
 {
 	int saved_errno = errno;
 	struct slab *slab;
@@ -217,7 +218,7 @@ static void unmake(struct slab *going)
 	while (going) {
 		slab = going;
 		going = slab->next;
-		slab_unmake(slab);
+		slab_unmake(slab, may_keep);
 	}
 	errno = saved_errno;
 }
@@ -342,7 +343,7 @@ static void give_some(struct kmem_cache *cache, void **objects, size_t n,
 		cache->allocs -= n;
 	going = pop_surplus(cache);
 	cache_unlock(cache);
-	unmake(going);
+	unmake(going, true);
 }
 
 static void give_all(struct kmem_cache *cache, void **objects, size_t n,
@@ -398,7 +399,7 @@ void slabs_shrink(struct kmem_cache *cache)
 	cache->keep = 0;
 	cache->least_empty = 0;
 	cache_unlock(cache);
-	unmake(going);
+	unmake(going, false);
 }
 
 void slabs_reset(struct kmem_cache *cache)

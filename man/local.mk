@@ -4,6 +4,10 @@ dist_man_MANS += \
 	man/KMEM_CACHE.3 \
 	man/gfp_flags.7 \
 	man/gfpflags_allow_blocking.3 \
+	man/kcalloc.3 \
+	man/kfree.3 \
+	man/kmalloc.3 \
+	man/kmalloc_array.3 \
 	man/kmem_cache_alloc.3 \
 	man/kmem_cache_alloc_bulk.3 \
 	man/kmem_cache_create.3 \
@@ -20,6 +24,9 @@ dist_man_MANS += \
 	man/kmem_cache_zalloc.3 \
 	man/kmempool_set_report.3 \
 	man/kmempool_version.3 \
+	man/krealloc.3 \
+	man/ksize.3 \
+	man/kzalloc.3 \
 	man/libkmempool-guarantees.7 \
 	man/libkmempool-slab.7 \
 	man/libkmempool.7 \

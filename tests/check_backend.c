@@ -2,9 +2,9 @@
 /*
  * check_backend.c - the stock backends, and what callbacks may do
  *
- * A pool over a cache keeps objects of it, constructed ones too.  Callbacks
- * may fail, sleep, and call into any other pool; the library holds no lock while
- * it is in one.
+ * A pool over a cache keeps objects of it, constructed ones too; one by size
+ * has memory as kmalloc() gives it.  Callbacks may fail, sleep, and call into
+ * any other pool; the library holds no lock while it is in one.
  */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
@@ -20,6 +20,7 @@
 
 #include <check.h>
 
+#include <kmempool/kmalloc.h>
 #include <kmempool/slab.h>
 
 #include "testlib.h"
@@ -86,6 +87,7 @@ START_TEST(a_slab_pool_gives_objects_of_its_cache)
 	for (i = 0; i < 3; i++) {
 		elements[i] = mempool_alloc(pool, GFP_KERNEL);
 		ck_assert_ptr_nonnull(elements[i]);
+		ck_assert_uint_eq(ksize(elements[i]), ELEMENT_SIZE);
 		memset(elements[i], i, ELEMENT_SIZE);
 	}
 	/* The cache gave them, and the reserve is still there. */
@@ -351,6 +353,48 @@ START_TEST(a_kmalloc_pool_gives_elements_of_its_size)
 	}
 	for (i = 0; i < 3; i++)
 		mempool_free(elements[i], pool);
+	mempool_destroy(pool);
+}
+END_TEST
+
+static int find_of_size(struct kmem_cache *cache, void *arg)
+{
+	struct kmem_cache_stats *stats = arg;
+	size_t size = stats->object_size;
+
+	if (kmem_cache_size(cache) != size)
+		return 0;
+	kmem_cache_get_stats(cache, stats, sizeof(*stats));
+	return 1;
+}
+
+START_TEST(a_kmalloc_pool_has_its_elements_from_a_general_cache)
+{
+	struct kmem_cache_stats stats = { .object_size = 112 };
+	mempool_t *pool = mempool_create_kmalloc_pool(3, 100);
+	void *element = mempool_alloc(pool, GFP_KERNEL);
+
+	ck_assert_uint_eq(ksize(element), 112);
+	memset(element, 0xff, ksize(element));
+	ck_assert_int_eq(kmem_cache_for_each(find_of_size, &stats), 1);
+	ck_assert_uint_eq(stats.active, 4);
+	mempool_free(element, pool);
+	mempool_destroy(pool);
+	stats.object_size = 112;
+	ck_assert_int_eq(kmem_cache_for_each(find_of_size, &stats), 1);
+	ck_assert_uint_eq(stats.active, 0);
+}
+END_TEST
+
+START_TEST(a_kmalloc_pool_may_have_large_elements)
+{
+	size_t size = 2 * (size_t)KMALLOC_CACHE_SIZE_MAX;
+	mempool_t *pool = mempool_create_kmalloc_pool(1, size);
+	void *element = mempool_alloc_preallocated(pool);
+
+	ck_assert_uint_ge(ksize(element), size);
+	memset(element, 0xff, size);
+	mempool_free(element, pool);
 	mempool_destroy(pool);
 }
 END_TEST
@@ -796,6 +840,9 @@ static Suite *suite(void)
 	tc = tcase_create("stock");
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, a_kmalloc_pool_gives_elements_of_its_size);
+	tcase_add_test(tc,
+		a_kmalloc_pool_has_its_elements_from_a_general_cache);
+	tcase_add_test(tc, a_kmalloc_pool_may_have_large_elements);
 	tcase_add_test(tc, a_kmalloc_pool_knows_its_element_size);
 	tcase_add_test(tc, a_kmalloc_pool_can_be_in_the_callers_storage);
 	tcase_add_test(tc, a_kmalloc_size_that_cannot_be_is_no_memory);

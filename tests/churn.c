@@ -39,7 +39,9 @@ void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd,
 void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		  off_t offset)
 {
-	atomic_fetch_add(&nr_maps, 1);
+	/* Slabs, of 64 KiB, are for the elements. */
+	if (length < 65536)
+		atomic_fetch_add(&nr_maps, 1);
 	return __real_mmap(addr, length, prot, flags, fd, offset);
 }
 
@@ -145,7 +147,7 @@ int main(void)
 	p = stats_of(plenty);
 	s = stats_of(scarce);
 	printf("churn: %u threads, %" PRIu64 " pairs with each of two pools, "
-	       "%" PRIu64 " after a wait; the library called mmap %u times\n",
+	       "%" PRIu64 " after a wait; %u pages were mapped for threads\n",
 	       nr_lives, pairs, s.alloc_handoff, atomic_load(&nr_maps));
 	CHECK(nr_failed == 0);
 	CHECK(p.alloc_backend == pairs);

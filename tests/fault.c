@@ -18,6 +18,7 @@
 
 #include "cache.h"
 #include "fault.h"
+#include "runs.h"
 #include "testlib.h"
 
 /* Seconds that a run may hang. */
@@ -210,6 +211,50 @@ static unsigned int held_by(const struct fault_site *site)
 	return nr;
 }
 
+/* More than there are. */
+#define MOST_GENERAL	64
+
+struct generals {
+	struct kmem_cache	*caches[MOST_GENERAL];
+	unsigned int		nr;
+};
+
+/* There is one of each size. */
+static int note_general(struct kmem_cache *cache, void *arg)
+{
+	struct generals *all = arg;
+	unsigned int i;
+
+	if (strncmp(cache->name, "kmalloc-", strlen("kmalloc-")) != 0)
+		return 0;
+	for (i = 0; i < all->nr; i++)
+		CHECK(kmem_cache_size(all->caches[i]) !=
+		      kmem_cache_size(cache));
+	CHECK(all->nr < MOST_GENERAL);
+	all->caches[all->nr++] = cache;
+	return 0;
+}
+
+/* They would stay until the process ends.  One with an object outside cannot be
+ * ended. */
+static bool end_general_caches(void)
+{
+	struct generals all = { .nr = 0 };
+	bool good = true;
+	unsigned int i;
+
+	kmem_cache_for_each(note_general, &all);
+	for (i = 0; i < all.nr; i++) {
+		if (kmem_cache_destroy(all.caches[i]) == 0)
+			continue;
+		dprintf(STDERR_FILENO, "held: memory of %u bytes\n",
+			kmem_cache_size(all.caches[i]));
+		good = false;
+	}
+	runs_trim();
+	return good;
+}
+
 static size_t chain_length(const struct slab *slab)
 {
 	size_t nr = 0;
@@ -239,7 +284,7 @@ bool fault_nothing_held(void)
 {
 	struct fault_site **site;
 	unsigned int nr;
-	bool nothing = true;
+	bool nothing = end_general_caches();
 
 	let_go_of_map_and_headers();
 	for (site = __start_fault_sites; site < __stop_fault_sites; site++) {
@@ -726,12 +771,14 @@ int main(int argc, char **argv)
 		print_symbols(life_scenarios);
 		print_symbols(use_scenarios);
 		print_symbols(cache_scenarios);
+		print_symbols(kmalloc_scenarios);
 		return EXIT_SUCCESS;
 	}
 	number_sites();
 	good = run_table(life_scenarios);
 	good &= run_table(use_scenarios);
 	good &= run_table(cache_scenarios);
+	good &= run_table(kmalloc_scenarios);
 	good &= every_site_failed();
 	free(ever_failed);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;

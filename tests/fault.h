@@ -27,6 +27,7 @@ struct scenario {
 extern const struct scenario life_scenarios[];
 extern const struct scenario use_scenarios[];
 extern const struct scenario cache_scenarios[];
+extern const struct scenario kmalloc_scenarios[];
 
 /* Ends the run as a failure, from any thread. */
 #define CHECK(cond) \
@@ -64,7 +65,8 @@ mempool_alloc_t fault_give;
 void fault_prove_usable(mempool_t *pool);
 
 /* Whether the library holds nothing but what it keeps for later pools and
- * threads, and of that no more than was in use at once.  Prints what not. */
+ * threads, and of that no more than was in use at once.  Prints what not.  Ends
+ * the general caches: the last thing that a process does with the library. */
 bool fault_nothing_held(void);
 
 #endif /* TESTS_FAULT_H */

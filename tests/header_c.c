@@ -5,6 +5,8 @@
  *
  * That each of them stands alone is seen by check_install.sh.
  */
+#include <kmempool/kmalloc.h>
+#include <kmempool/kmalloc.h>
 #include <kmempool/slab.h>
 #include <kmempool/slab.h>
 #include <kmempool/mempool.h>
@@ -38,6 +40,16 @@ static int use_cache(void)
 	return kmem_cache_destroy(cache);
 }
 
+static int use_kmalloc(void)
+{
+	char *bytes = kcalloc(3, 8, GFP_KERNEL);
+
+	if (!bytes || ksize(bytes) < 24 || bytes[23])
+		return 1;
+	kfree(bytes);
+	return !ZERO_OR_NULL_PTR(ZERO_SIZE_PTR);
+}
+
 int main(void)
 {
 	static mempool_t zeroed;
@@ -58,6 +70,10 @@ int main(void)
 		return 1;
 	if (use_cache()) {
 		puts("a cache does not work");
+		return 1;
+	}
+	if (use_kmalloc()) {
+		puts("memory by size does not work");
 		return 1;
 	}
 	return 0;

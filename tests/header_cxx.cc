@@ -2,6 +2,8 @@
 //
 // header_cxx.cc - the public headers compile as C++17, twice included, and
 // their functions link and work from there
+#include <kmempool/kmalloc.h>
+#include <kmempool/kmalloc.h>
 #include <kmempool/slab.h>
 #include <kmempool/slab.h>
 #include <kmempool/mempool.h>
@@ -31,6 +33,16 @@ static int use_cache()
 	return kmem_cache_destroy(cache);
 }
 
+static int use_kmalloc()
+{
+	char *bytes = static_cast<char *>(kcalloc(3, 8, GFP_KERNEL));
+
+	if (!bytes || ksize(bytes) < 24 || bytes[23])
+		return 1;
+	kfree(bytes);
+	return !ZERO_OR_NULL_PTR(ZERO_SIZE_PTR);
+}
+
 int main()
 {
 	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
@@ -48,5 +60,5 @@ int main()
 		return 1;
 	mempool_free(element, &pool);
 	mempool_exit(&pool);
-	return use_cache();
+	return use_cache() || use_kmalloc();
 }

@@ -92,6 +92,7 @@ unit_tests = \
 	tests/check_cap \
 	tests/check_checked \
 	tests/check_fork \
+	tests/check_kmalloc \
 	tests/check_lock \
 	tests/check_mempool \
 	tests/check_order \
@@ -126,6 +127,8 @@ tests_check_checked_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap
 tests_check_checked_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_fork_CFLAGS = $(unit_cflags)
 tests_check_fork_LDADD = $(unit_libs)
+tests_check_kmalloc_CFLAGS = $(unit_cflags)
+tests_check_kmalloc_LDADD = $(unit_libs)
 tests_check_lock_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_lock_CFLAGS = $(unit_cflags)
 tests_check_lock_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
@@ -179,6 +182,7 @@ tests_fault_points_SOURCES = \
 	tests/fault.c \
 	tests/fault.h \
 	tests/fault_cache.c \
+	tests/fault_kmalloc.c \
 	tests/fault_life.c \
 	tests/fault_sites.h \
 	tests/fault_use.c
@@ -247,6 +251,7 @@ tests_explore_explore_SOURCES = \
 	lib/find.c \
 	lib/fork.c \
 	lib/invariant.c \
+	lib/kmalloc.c \
 	lib/lifecycle.c \
 	lib/lock.c \
 	lib/mempool.c \
@@ -259,6 +264,7 @@ tests_explore_explore_SOURCES = \
 	lib/reserve.c \
 	lib/resize.c \
 	lib/retry.c \
+	lib/runs.c \
 	lib/slab.c \
 	lib/slabs.c \
 	lib/spin.c \

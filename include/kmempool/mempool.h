@@ -556,7 +556,7 @@ KMEMPOOL_API const char *kmempool_version(void);
 /*
  * slab: @pool_data is a struct kmem_cache (slab.h), which may construct its
  * objects; it cannot be destroyed while one of them is out, and those in the
- * pool's reserve are.  kmalloc: @pool_data is the size in bytes.
+ * pool's reserve are.  kmalloc: @pool_data is the size in bytes (kmalloc.h).
  * pages: @pool_data is the order; an element is the page-aligned address of
  * 2^order pages, which come zeroed from the system but not from the reserve.
  * All leave errno alone.
