@@ -24,6 +24,7 @@ EXAMPLES = \
 	examples/stats \
 	examples/two_pools \
 	examples/twolevel \
+	examples/typed \
 	examples/version
 if HAVE_CXX
 EXAMPLES += examples/objcache

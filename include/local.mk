@@ -6,7 +6,8 @@ kmempoolinclude_HEADERS = \
 	include/kmempool/gfp.h \
 	include/kmempool/kmalloc.h \
 	include/kmempool/mempool.h \
-	include/kmempool/slab.h
+	include/kmempool/slab.h \
+	include/kmempool/typed.h
 
 # For kernel code, which includes them as <linux/mempool.h>; kmempool.pc says
 # where.

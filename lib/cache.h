@@ -47,6 +47,8 @@ struct kmem_cache {
 	unsigned int		min_partial;
 	int			node;		/* -1: any */
 	struct registry_entry	*entry;
+	bool			is_typed;	/* made for one pool (typed.c) */
+	mempool_t		*typed;		/* while that is; else NULL */
 
 	unsigned int		colour;		/* of the next slab; atomic */
 

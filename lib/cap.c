@@ -71,7 +71,7 @@ static bool take_all(struct mempool_core *core, void **slots,
 	if (!waitq_may_take_and_claim(core, count))
 		return false;
 	batch_take(&batch);
-	core->nr_out += count;
+	core_take_share(core, count);
 	return true;
 }
 
@@ -106,7 +106,7 @@ static bool claim_and_try(struct batch *batch, gfp_t gfp, uint64_t *kicks)
 	*kicks = core->retry.kicks - 1;
 	if (!waitq_may_claim(core, batch->count))
 		return false;
-	core->nr_out += batch->count;
+	core_take_share(core, batch->count);
 	core_unlock(core);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	try_all(batch, gfp, kicks);
@@ -141,7 +141,7 @@ int cap_alloc_noreserve(struct mempool_core *core, void **slot, gfp_t gfp)
 	core_lock(core);
 	claimed = waitq_may_claim(core, 1);
 	if (claimed)
-		core->nr_out++;
+		core_take_share(core, 1);
 	core_unlock(core);
 	if (!claimed)
 		return -EAGAIN;

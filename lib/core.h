@@ -38,6 +38,8 @@ struct mempool_core {
 	bool			prio_inherit;	/* MEMPOOL_PRIO_INHERIT */
 	unsigned int		max_waiters;	/* 0: no bound */
 	unsigned int		max_nr;		/* 0: no bound */
+	struct kmem_cache	*typed;		/* its own (typed.c), or NULL */
+	bool			reports;	/* when it ends */
 
 	intptr_t		open_gate;	/* the gate when it is open */
 
@@ -55,6 +57,7 @@ struct mempool_core {
 	bool			shutdown;
 	int64_t			nr_out;		/* shares of max_nr taken; 0 in a
 						   pool without (cap.c) */
+	int64_t			most_out;	/* nr_out at its most */
 	struct waitq		waitq;
 	struct retry		retry;
 	pthread_mutex_t		inheriting;	/* what lock is, if prio_inherit */
@@ -78,6 +81,14 @@ static inline bool may_sleep(gfp_t gfp)
 static inline void core_lock(struct mempool_core *core)
 {
 	pool_lock_take(&core->lock);
+}
+
+/* @nr elements leave a pool with max_nr, or are tried for. */
+static inline void core_take_share(struct mempool_core *core, unsigned int nr)
+{
+	core->nr_out += nr;
+	if (core->nr_out > core->most_out)
+		core->most_out = core->nr_out;
 }
 
 /* Nobody waits and the reserve is full: frees need not come this way. */
@@ -163,5 +174,10 @@ void core_trim(struct mempool_core *core);
 /* mempool_free() without the short path: for calls from within, which are not
  * to go through a name that the program could define. */
 void core_free(void *element, mempool_t *pool);
+
+/* mempool_free() itself, under a name that is only the library's. */
+void core_free_any(void *element, mempool_t *pool);
+
+void core_get_stats(struct mempool_core *core, struct mempool_stats *stats);
 
 #endif /* LIB_CORE_H */

@@ -16,13 +16,16 @@
 
 #include "attr.h"
 #include "backend.h"
+#include "cache.h"
 #include "core.h"
 #include "counters.h"
 #include "deadline.h"
 #include "fork.h"
 #include "gfp_known.h"
+#include "lifecycle.h"
 #include "registry.h"
 #include "report.h"
+#include "typed.h"
 
 /* The short path's alloc_fn where the backend is not to be tried first, or at
  * all. */
@@ -191,9 +194,9 @@ static int init(mempool_t *pool, int min_nr, mempool_alloc_t *alloc_fn,
 	return err;
 }
 
-static mempool_t *create(int min_nr, mempool_alloc_t *alloc_fn,
-			 mempool_free_t *free_fn, void *pool_data, gfp_t gfp,
-			 const struct mempool_attr *attr)
+mempool_t *lifecycle_create(int min_nr, mempool_alloc_t *alloc_fn,
+			    mempool_free_t *free_fn, void *pool_data,
+			    gfp_t gfp, const struct mempool_attr *attr)
 {
 	mempool_t *pool = alloc_lines(sizeof(*pool));
 	int err = -ENOMEM;
@@ -247,8 +250,14 @@ void mempool_exit(mempool_t *pool)
 
 void mempool_destroy(mempool_t *pool)
 {
+	struct kmem_cache *cache = NULL;
+
+	if (pool && pool->kmp_core)
+		cache = typed_begin_end(pool);
 	end(pool);
 	free(pool);
+	/* With objects outside it stays, for them to come back to. */
+	cache_destroy(cache);
 }
 
 bool mempool_initialized(mempool_t *pool)
@@ -284,20 +293,22 @@ int mempool_init_attr(mempool_t *pool, int min_nr, mempool_alloc_t *alloc_fn,
 mempool_t *mempool_create(int min_nr, mempool_alloc_t *alloc_fn,
 			  mempool_free_t *free_fn, void *pool_data)
 {
-	return create(min_nr, alloc_fn, free_fn, pool_data, GFP_KERNEL, NULL);
+	return lifecycle_create(min_nr, alloc_fn, free_fn, pool_data,
+				GFP_KERNEL, NULL);
 }
 
 mempool_t *mempool_create_node(int min_nr, mempool_alloc_t *alloc_fn,
 			       mempool_free_t *free_fn, void *pool_data,
 			       gfp_t gfp_mask, int node)
 {
-	return create(node < MEMPOOL_NODE_ANY ? -1 : min_nr, alloc_fn, free_fn,
-		      pool_data, gfp_mask, NULL);
+	return lifecycle_create(node < MEMPOOL_NODE_ANY ? -1 : min_nr, alloc_fn,
+				free_fn, pool_data, gfp_mask, NULL);
 }
 
 mempool_t *mempool_create_attr(int min_nr, mempool_alloc_t *alloc_fn,
 			       mempool_free_t *free_fn, void *pool_data,
 			       const struct mempool_attr *attr)
 {
-	return create(min_nr, alloc_fn, free_fn, pool_data, GFP_KERNEL, attr);
+	return lifecycle_create(min_nr, alloc_fn, free_fn, pool_data,
+				GFP_KERNEL, attr);
 }

@@ -36,6 +36,7 @@ libkmempool_core_la_SOURCES = \
 	lib/kmalloc.c \
 	lib/kmalloc.h \
 	lib/lifecycle.c \
+	lib/lifecycle.h \
 	lib/lock.c \
 	lib/lock.h \
 	lib/mempool.c \
@@ -66,6 +67,8 @@ libkmempool_core_la_SOURCES = \
 	lib/stats.c \
 	lib/track.c \
 	lib/track.h \
+	lib/typed.c \
+	lib/typed.h \
 	lib/validate.c \
 	lib/version.c \
 	lib/wait.c \

@@ -281,7 +281,7 @@ void *mempool_alloc_preallocated(mempool_t *pool)
 	if (!waitq_may_take_and_claim(core, 1))
 		return fail_nowait(core);
 	if (core->max_nr)
-		core->nr_out++;
+		core_take_share(core, 1);
 	return take_and_unlock(core);
 }
 
@@ -452,6 +452,9 @@ void mempool_free(void *element, mempool_t *pool)
 		return free_slow(element, pool);
 	free_counted(element, pool, cell);
 }
+
+void core_free_any(void *element, mempool_t *pool)
+	__attribute__((alias("kmempool_free"), visibility("hidden")));
 
 unsigned int mempool_free_bulk(mempool_t *pool, void *const *elems,
 			       unsigned int count)

@@ -21,7 +21,7 @@
  * before, and counted before [C1], so the difference is never too small.
  * The allocations that are counted under the lock are read under it.
  */
-static void collect(struct mempool_core *core, struct mempool_stats *stats)
+void core_get_stats(struct mempool_core *core, struct mempool_stats *stats)
 {
 	uint64_t free_backend = counters_sum(core->slot, FREE_BACKEND);
 	uint64_t free_reserve = counters_sum(core->slot, FREE_RESERVE);
@@ -56,7 +56,7 @@ int mempool_get_stats(mempool_t *pool, struct mempool_stats *stats,
 
 	if (!pool || !stats || !size)
 		return -EINVAL;
-	collect(pool->kmp_core, &all);
+	core_get_stats(pool->kmp_core, &all);
 	if (size > sizeof(all)) {
 		memset((char *)stats + sizeof(all), 0, size - sizeof(all));
 		size = sizeof(all);
@@ -95,7 +95,7 @@ int mempool_drain_until(mempool_t *pool, const struct timespec *deadline)
 	for (;;) {
 		uint64_t now_ns;
 
-		collect(pool->kmp_core, &stats);
+		core_get_stats(pool->kmp_core, &stats);
 		if (stats.outstanding <= 0)
 			return 0;
 		now_ns = deadline_now_ns();

@@ -385,7 +385,7 @@ static void fill(struct mempool_core *core, struct request *request)
 		request->slots[i] = reserve_take(&core->reserve);
 	core->stats.alloc_handoff += request->lack;
 	if (core->max_nr)
-		core->nr_out += request->lack;
+		core_take_share(core, request->lack);
 	record_wait(core, request);
 	unlink_request(core, request, REQUEST_GRANTED);
 }

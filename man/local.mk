@@ -53,6 +53,8 @@ dist_man_MANS += \
 	man/mempool_free_bulk.3 \
 	man/mempool_free_pages.3 \
 	man/mempool_free_slab.3 \
+	man/mempool_get.3 \
+	man/mempool_get0.3 \
 	man/mempool_get_stats.3 \
 	man/mempool_init.3 \
 	man/mempool_init_attr.3 \
@@ -65,6 +67,9 @@ dist_man_MANS += \
 	man/mempool_kfree.3 \
 	man/mempool_kick.3 \
 	man/mempool_kmalloc.3 \
+	man/mempool_new.3 \
+	man/mempool_new_typed.3 \
+	man/mempool_put.3 \
 	man/mempool_refill.3 \
 	man/mempool_resize.3 \
 	man/mempool_shutdown.3

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fault_kmalloc.c - failures while memory is taken by size, made longer, and
- * given back
+ * given back; and of typed pools
  *
  * What could not be made longer is as it was; what could not be made shorter
  * stays long.  The same call succeeds once nothing fails.
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <kmempool/kmalloc.h>
+#include <kmempool/typed.h>
 
 #include "fault.h"
 #include "testlib.h"
@@ -272,11 +273,138 @@ static void ask_size(const void *arg)
 	kfree(p);
 }
 
+/* ---- typed pools ------------------------------------------------------- */
+
+struct thing {
+	void	*link;
+	char	text[GRANULE / 2];
+};
+
+#define NR_ASIDE	2
+
+static mempool_t *make_typed(unsigned int flags)
+{
+	return mempool_new_typed("thing", sizeof(struct thing), 0, NR_ASIDE,
+				 flags);
+}
+
+static int is_any(struct kmem_cache *found, void *arg)
+{
+	(void)found;
+	(void)arg;
+	return 1;
+}
+
+static bool is_nowhere(void)
+{
+	return !mempool_find("thing") && kmem_cache_for_each(is_any, NULL) == 0;
+}
+
+static void end_typed(mempool_t *pool)
+{
+	fault_prove_usable(pool);
+	mempool_destroy(pool);
+	CHECK(is_nowhere());
+}
+
+static void count_report(const char *text, void *nr)
+{
+	(void)text;
+	++*(unsigned int *)nr;
+}
+
+static void new_typed(const void *arg)
+{
+	unsigned int flags = *(const unsigned int *)arg;
+	unsigned int nr_reports = 0;
+	mempool_t *pool;
+
+	kmempool_set_report(count_report, &nr_reports);
+	errno = MARK;
+	fault_arm();
+	pool = make_typed(flags);
+	fault_disarm();
+	CHECK(errno == (pool ? MARK : ENOMEM));
+	CHECK(pool || fault_hits() > 0);
+	if (!pool) {
+		CHECK(is_nowhere());
+		CHECK(nr_reports == 0);
+		pool = make_typed(flags);
+		CHECK(pool);
+	}
+	end_typed(pool);
+	CHECK(nr_reports == (flags & MEMPOOL_NEW_REPORT));
+}
+
+static void end_typed_armed(const void *arg)
+{
+	mempool_t *pool = make_typed(0);
+
+	(void)arg;
+	CHECK(pool);
+	errno = MARK;
+	fault_arm();
+	mempool_destroy(pool);
+	fault_disarm();
+	CHECK(errno == MARK);
+	CHECK(is_nowhere());
+}
+
+/* The reserve is taken when the cache has nothing. */
+static void get_typed(const void *arg)
+{
+	mempool_t *pool = make_typed(0);
+	struct thing *things[2 * NR_ASIDE];
+	int i, nr = 0;
+
+	(void)arg;
+	CHECK(pool);
+	errno = MARK;
+	fault_arm();
+	for (i = 0; i < 2 * NR_ASIDE; i++) {
+		things[nr] = mempool_get0(pool);
+		CHECK(errno == (things[nr] ? MARK : EAGAIN));
+		errno = MARK;
+		CHECK(!things[nr] || is_zero((void *)things[nr], 0,
+					     sizeof(struct thing)));
+		nr += things[nr] != NULL;
+	}
+	fault_disarm();
+	CHECK(nr >= NR_ASIDE);
+	CHECK(nr == 2 * NR_ASIDE || fault_hits() > 0);
+	while (nr > 0)
+		mempool_put(things[--nr]);
+	end_typed(pool);
+}
+
+static void put(const void *arg)
+{
+	mempool_t *pool = make_typed(0);
+	struct thing *things[NR_RUNS];
+	int i;
+
+	(void)arg;
+	CHECK(pool);
+	for (i = 0; i < NR_RUNS; i++) {
+		things[i] = mempool_get(pool);
+		CHECK(things[i]);
+		memset(things[i], i, sizeof(*things[i]));
+	}
+	errno = MARK;
+	fault_arm();
+	for (i = 0; i < NR_RUNS; i++)
+		mempool_put(things[i]);
+	fault_disarm();
+	CHECK(errno == MARK);
+	end_typed(pool);
+}
+
 /* ---- all of them ------------------------------------------------------- */
 
 #define GET(...)	&(const struct get){ __VA_ARGS__ }
 #define RESIZE(...)	&(const struct resize){ __VA_ARGS__ }
 #define SIZE(size)	&(const size_t){ size }
+#define FLAGS(flags)	&(const unsigned int){ flags }
 
 #define EVERY_GET(symbol, fn)						\
 	{ symbol, "first of its size", get,				\
@@ -335,5 +463,11 @@ const struct scenario kmalloc_scenarios[] = {
 	{ "kfree", "large", give_back, SIZE(LARGE) },
 	{ "ksize", "small", ask_size, SIZE(SMALL) },
 	{ "ksize", "large", ask_size, SIZE(LARGE) },
+
+	{ "new_typed", "a pool", new_typed, FLAGS(0) },
+	{ "new_typed", "that reports", new_typed, FLAGS(MEMPOOL_NEW_REPORT) },
+	{ "destroy", "a typed pool", end_typed_armed, NULL },
+	{ "alloc", "of a typed pool", get_typed, NULL },
+	{ "put", "more than are kept", put, NULL },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -5,6 +5,8 @@
  *
  * That each of them stands alone is seen by check_install.sh.
  */
+#include <kmempool/typed.h>
+#include <kmempool/typed.h>
 #include <kmempool/kmalloc.h>
 #include <kmempool/kmalloc.h>
 #include <kmempool/slab.h>
@@ -50,6 +52,21 @@ static int use_kmalloc(void)
 	return !ZERO_OR_NULL_PTR(ZERO_SIZE_PTR);
 }
 
+static int use_typed_pool(void)
+{
+	mempool_t *pool = mempool_new(struct object, 2);
+	struct object *object;
+
+	if (!pool)
+		return 1;
+	object = mempool_get0(pool);
+	if (!object || object->bytes[23])
+		return 1;
+	mempool_put(object);
+	mempool_destroy(pool);
+	return 0;
+}
+
 int main(void)
 {
 	static mempool_t zeroed;
@@ -74,6 +91,10 @@ int main(void)
 	}
 	if (use_kmalloc()) {
 		puts("memory by size does not work");
+		return 1;
+	}
+	if (use_typed_pool()) {
+		puts("a typed pool does not work");
 		return 1;
 	}
 	return 0;

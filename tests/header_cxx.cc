@@ -2,6 +2,8 @@
 //
 // header_cxx.cc - the public headers compile as C++17, twice included, and
 // their functions link and work from there
+#include <kmempool/typed.h>
+#include <kmempool/typed.h>
 #include <kmempool/kmalloc.h>
 #include <kmempool/kmalloc.h>
 #include <kmempool/slab.h>
@@ -43,6 +45,21 @@ static int use_kmalloc()
 	return !ZERO_OR_NULL_PTR(ZERO_SIZE_PTR);
 }
 
+static int use_typed_pool()
+{
+	mempool_t *pool = mempool_new(struct object, 2);
+	struct object *object;
+
+	if (!pool)
+		return 1;
+	object = static_cast<struct object *>(mempool_get0(pool));
+	if (!object || object->bytes[23])
+		return 1;
+	mempool_put(object);
+	mempool_destroy(pool);
+	return 0;
+}
+
 int main()
 {
 	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
@@ -60,5 +77,5 @@ int main()
 		return 1;
 	mempool_free(element, &pool);
 	mempool_exit(&pool);
-	return use_cache() || use_kmalloc();
+	return use_cache() || use_kmalloc() || use_typed_pool();
 }

@@ -103,6 +103,7 @@ unit_tests = \
 	tests/check_slabs \
 	tests/check_stats \
 	tests/check_threads \
+	tests/check_typed \
 	tests/check_wait \
 	tests/check_whitebox
 endif
@@ -158,6 +159,8 @@ tests_check_stats_CFLAGS = $(unit_cflags)
 tests_check_stats_LDADD = $(unit_libs)
 tests_check_threads_CFLAGS = $(unit_cflags)
 tests_check_threads_LDADD = $(unit_libs)
+tests_check_typed_CFLAGS = $(unit_cflags)
+tests_check_typed_LDADD = $(unit_libs)
 tests_check_wait_CFLAGS = $(unit_cflags)
 tests_check_wait_LDADD = $(unit_libs)
 tests_check_whitebox_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
@@ -270,6 +273,7 @@ tests_explore_explore_SOURCES = \
 	lib/spin.c \
 	lib/stats.c \
 	lib/track.c \
+	lib/typed.c \
 	lib/validate.c \
 	lib/version.c \
 	lib/wait.c \

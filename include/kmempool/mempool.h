@@ -538,9 +538,10 @@ mempool_t *mempool_find(const char *name) KMEMPOOL_SYM(find);
  * kmempool_set_report - where reports go
  * @fn:  called with one or more lines of text: before abort(), when a misuse or
  *       a broken invariant is found; and before the program goes on, with what
- *       a cache with checks found (slab.h).  NULL writes them to stderr, the
- *       default.  A library built with --enable-debug may hold a pool's lock
- *       before it aborts
+ *       a cache with checks found (slab.h) and with what a typed pool was asked
+ *       to say at its end (typed.h).  NULL writes them to stderr, the default.
+ *       A library built with --enable-debug may hold a pool's lock before it
+ *       aborts
  * @arg: passed to it
  *
  * To be called before pools and caches are used: not thread-safe.  Sleeps: no.
