@@ -9,9 +9,11 @@
  *
  * The backend is malloc behind two callbacks, the same in every way; what is
  * reported as added is the difference to calling these two directly.  "empty"
- * is a shared library that does nothing but pass the calls on.
+ * is a shared library that does nothing but pass the calls on.  "pool-cache" is
+ * a pool over a slab cache, to be compared with "cache", without the pool.
  */
 #include <kmempool/mempool.h>
+#include <kmempool/slab.h>
 
 #include <pthread.h>
 #include <stdio.h>
@@ -119,6 +121,29 @@ static void mutex_and_array(long pairs)
 	}
 }
 
+static struct kmem_cache *cache;
+static mempool_t *cache_pool;
+
+static void cache_alone(long pairs)
+{
+	while (pairs--) {
+		void *object = kmem_cache_alloc(cache, GFP_KERNEL);
+
+		use(object);
+		kmem_cache_free(cache, object);
+	}
+}
+
+static void pool_over_cache(long pairs)
+{
+	while (pairs--) {
+		void *object = mempool_alloc(cache_pool, GFP_KERNEL);
+
+		use(object);
+		mempool_free(object, cache_pool);
+	}
+}
+
 static const struct way {
 	const char	*name;
 	void		(*run)(long pairs);
@@ -128,6 +153,8 @@ static const struct way {
 	{ "pool", pool_kernel },
 	{ "pool-nowait", pool_nowait },
 	{ "mutex+array", mutex_and_array },
+	{ "cache", cache_alone },
+	{ "pool-cache", pool_over_cache },
 };
 
 #define NR_WAYS	(sizeof(ways) / sizeof(ways[0]))
@@ -249,8 +276,11 @@ int main(int argc, char **argv)
 	int err = 0;
 
 	pool = mempool_create(MIN_NR, malloc_element, free_element, NULL);
-	if (!pool) {
-		perror("layer: mempool_create");
+	cache = kmem_cache_create("layer", ELEMENT_SIZE, 0, 0, NULL);
+	if (cache)
+		cache_pool = mempool_create_slab_pool(MIN_NR, cache);
+	if (!pool || !cache_pool) {
+		perror("layer: create");
 		return 1;
 	}
 	if (argc == 3) {
@@ -261,5 +291,7 @@ int main(int argc, char **argv)
 		time_waiter();
 	}
 	mempool_destroy(pool);
+	mempool_destroy(cache_pool);
+	kmem_cache_destroy(cache);
 	return err;
 }

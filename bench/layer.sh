@@ -40,3 +40,7 @@ for way in direct empty pool pool-nowait mutex+array; do
 	n=$(per_pair $way)
 	printf '%-14s %6d %6d\n' $way "$n" $((n - base))
 done
+base=$(per_pair cache)
+printf '%-14s %6d\n' cache "$base"
+n=$(per_pair pool-cache)
+printf '%-14s %6d %6d\n' pool-cache "$n" $((n - base))

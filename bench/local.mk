@@ -62,13 +62,22 @@ bench_handoff_SOURCES = \
 	bench/verdict.c \
 	bench/verdict.h
 
+noinst_PROGRAMS += bench/slabs
+bench_slabs_SOURCES = \
+	bench/figures.c \
+	bench/figures.h \
+	bench/slabs.c \
+	bench/verdict.c \
+	bench/verdict.h
+bench_slabs_LDADD = libkmempool.la -lm
 EXTRA_DIST += bench/sizes bench/sizes.c bench/sizes.sh
 
 EXTRA_DIST += bench/contention.svg bench/plants.sh bench/plot.sh
 CLEANFILES += bench/contention.csv bench/handoff.csv
 
 .PHONY: bench bench-contention bench-handoff
-bench: bench-contention bench-handoff bench/layer
+bench: bench-contention bench-handoff bench/layer bench/slabs
+	bench/slabs
 	bench/layer
 	$(srcdir)/bench/layer.sh bench/layer
 
