@@ -14,7 +14,8 @@
  *
  * A run of its own, with a header of its own, so that kfree() tells it by the
  * map (pagemap.c); only its first granule is in it.  krealloc() has the system
- * move pages instead of bytes.
+ * move pages instead of bytes.  With SLAB_RED_ZONE ksize() is what was asked
+ * for, and the red zone is the rest of the last page.
  *
  * 3. Concurrency
  *
@@ -143,6 +144,36 @@ static size_t round_to_pages(size_t size)
 	return (size + page - 1) & ~(page - 1);
 }
 
+#define RED_LARGE	0xc7
+
+/* The memory is long enough. */
+static void set_large_size(struct slab *slab, size_t size)
+{
+	slab->free.size = round_to_pages(size);
+	if (likely(!(kmalloc_flags & SLAB_RED_ZONE)))
+		return;
+	memset(slab->first + size, RED_LARGE, slab->free.size - size);
+	slab->free.size = size;
+}
+
+/* Before the memory is given back, or has another size. */
+static void check_large(const struct slab *slab)
+{
+	size_t size = slab->free.size, end = round_to_pages(size), i = size;
+	struct report report;
+
+	while (i < end && (unsigned char)slab->first[i] == RED_LARGE)
+		i++;
+	if (likely(i == end))
+		return;
+	report_begin(&report);
+	report_add(&report, "libkmempool: large memory %p of %zu bytes: a byte "
+		   "behind it was written to, at its end+%zu; whoever had it "
+		   "wrote more than was asked for\n", (void *)slab->first,
+		   size, i - size);
+	report_send(&report);
+}
+
 static void *map_large(size_t size)
 {
 	struct slab *slab = slab_header_get();
@@ -152,7 +183,7 @@ static void *map_large(size_t size)
 	slab->first = pages_map(pages_round(size), -1);
 	if (!slab->first)
 		goto put_header;
-	slab->free.size = round_to_pages(size);
+	set_large_size(slab, size);
 	slab->list = SLAB_LARGE;
 	__atomic_store_n(&slab->cache, &large, __ATOMIC_RELAXED);	/* [M1] */
 	if (pagemap_set(slab->first, GRANULE, slab))
@@ -182,6 +213,7 @@ static void free_large(struct slab *slab)
 {
 	char *run = slab->first;
 
+	check_large(slab);
 	pagemap_clear(run, GRANULE);
 	pages_unmap(run, pages_round(slab->free.size));
 	slab_header_put(slab);
@@ -237,18 +269,19 @@ static void zero_large(const struct slab *slab, size_t old, size_t new,
 /* True when it has become @size long, wherever it is now. */
 static bool resize_large(struct slab *slab, size_t size, gfp_t gfp)
 {
-	size_t old = slab->free.size, new = round_to_pages(size);
+	size_t old = slab->free.size;
 	size_t from = pages_round(old), to = pages_round(size);
 	int saved_errno = errno;
 	bool done = true;
 
+	check_large(slab);
 	if (from != to &&
 	    mremap(slab->first, from, to, 0) == MAP_FAILED)
 		done = to > from && move_large(slab, size);
 	if (done)
-		slab->free.size = new;
+		set_large_size(slab, size);
 	if (done && gfp & __GFP_ZERO)
-		zero_large(slab, old, new, size);
+		zero_large(slab, old, slab->free.size, size);
 	errno = saved_errno;
 	return done;
 }

@@ -95,6 +95,7 @@ unit_tests = \
 	tests/check_kmalloc \
 	tests/check_lock \
 	tests/check_mempool \
+	tests/check_misuse \
 	tests/check_order \
 	tests/check_policy \
 	tests/check_registry \
@@ -135,6 +136,9 @@ tests_check_lock_CFLAGS = $(unit_cflags)
 tests_check_lock_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_mempool_CFLAGS = $(unit_cflags)
 tests_check_mempool_LDADD = $(unit_libs)
+tests_check_misuse_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_check_misuse_CFLAGS = $(unit_cflags)
+tests_check_misuse_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_order_CFLAGS = $(unit_cflags)
 tests_check_order_LDADD = $(unit_libs)
 tests_check_policy_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
