@@ -50,6 +50,7 @@
 #include "registry.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "deadline.h"
@@ -73,44 +74,48 @@ struct pin {
 static __thread struct pin *pins
 	__attribute__((tls_model("initial-exec")));
 
-static struct registry_entry *reuse_entry(struct registry *registry)
+/* A fork, which takes the lock, finds every object that anybody may use, and
+ * the object its entry: a child may end it. */
+static bool reuse_entry(struct registry *registry, void *object,
+			struct registry_entry **place)
 {
 	struct registry_entry *entry;
 
 	pthread_mutex_lock(&registry->lock);
 	entry = registry->free_entries;
-	if (entry)
+	if (entry) {
 		registry->free_entries = entry->next_free;
+		*place = entry;
+		/* With [P1]: who sees the object sees it complete. */
+		__atomic_store_n(&entry->object, object, __ATOMIC_SEQ_CST);
+	}
 	pthread_mutex_unlock(&registry->lock);
 	return entry;
 }
 
-static struct registry_entry *make_entry(struct registry *registry)
+static bool make_entry(struct registry *registry, void *object,
+		       struct registry_entry **place)
 {
 	struct registry_entry *entry = calloc(1, sizeof(*entry));
 
 	if (!entry)
-		return NULL;
+		return false;
+	entry->object = object;
+	*place = entry;
 	pthread_mutex_lock(&registry->lock);
 	entry->next = registry->entries;
 	/* [E1] with the acquire in registry_walk(): who sees the entry sees
-	 * its next. */
+	 * its next and its object. */
 	__atomic_store_n(&registry->entries, entry, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&registry->lock);
-	return entry;
+	return true;
 }
 
 int registry_add(struct registry *registry, void *object,
 		 struct registry_entry **entry)
 {
-	*entry = reuse_entry(registry);
-	if (!*entry)
-		*entry = make_entry(registry);
-	if (!*entry)
-		return -ENOMEM;
-	/* With [P1]: who sees the object sees it complete. */
-	__atomic_store_n(&(*entry)->object, object, __ATOMIC_SEQ_CST);
-	return 0;
+	return reuse_entry(registry, object, entry) ||
+	       make_entry(registry, object, entry) ? 0 : -ENOMEM;
 }
 
 void registry_remove(struct registry *registry, struct registry_entry *entry)
