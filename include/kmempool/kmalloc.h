@@ -8,7 +8,7 @@
  * and by nothing else.
  *
  * Alignment is 16 bytes, 8 for sizes up to 8; a size that is a power of two
- * is aligned to itself, up to a page.
+ * is aligned to itself, up to 4096.
  *
  * NULL is returned with errno ENOMEM, or EINVAL for an unknown bit in the
  * mask; on success errno is left alone.  No function here sleeps, but for what

@@ -97,12 +97,14 @@ struct kmem_cache_args {
 	/* Instead of ctor: 0, or -errno, which makes the allocation fail. */
 	int		(*ctor_try)(void *object, void *ctor_arg,
 				    gfp_t gfp_mask);
-	/* Runs once for each object, when its slab goes back. */
+	/* Runs once for each object, when its slab goes back: also in threads
+	 * that only wanted memory, as reclaim. */
 	void		(*dtor)(void *object, void *ctor_arg);
 	void		*ctor_arg;	/* to ctor_try, dtor and reclaim */
 	/* Memory is short: frees objects that the user only keeps.  Entered
 	 * from any allocation that would fail, if it may sleep.  A lock that
-	 * it takes must not be held across kmem_cache_destroy(). */
+	 * this or dtor takes must not be held across kmem_cache_destroy(), nor
+	 * be waited for if it may be held around an allocation. */
 	void		(*reclaim)(void *ctor_arg);
 	unsigned int	min_partial;	/* empty slabs kept at least; default 1 */
 	unsigned int	cache_size;	/* objects kept near a CPU: a hint, of
@@ -178,8 +180,8 @@ struct kmem_cache *kmem_cache_create_args(const char *name, unsigned int size,
  *         abort().
  *
  * Sleeps: while kmem_cache_for_each() visits the cache, or an allocation under
- *         way has it let go.  So the caller must hold no lock that a reclaim
- *         function takes.
+ *         way has it let go.  So the caller must hold no lock that the
+ *         cache's reclaim function or destructor takes.
  * Return: 0; -EBUSY, and the cache is as it was, while objects are out.
  */
 KMEMPOOL_API
@@ -254,7 +256,7 @@ int kmem_cache_shrink(struct kmem_cache *cache) KMEMPOOL_SYM(cache_shrink);
  * For a server that allocates freely during a request and frees nothing until
  * its end.  Slabs are kept for the next.  Objects of a cache with a constructor
  * must be in constructed state.  No object may be used afterwards, and no other
- * call on the cache may overlap.
+ * call on the cache may overlap, nor its reclaim function free an object.
  *
  * Return: 0; -EINVAL when @cache is NULL.
  */

@@ -12,8 +12,8 @@
  *	mempool_put(call);
  *	mempool_destroy(calls);
  *
- * Every call of mempool.h may be used on the pool, too; its name is that of
- * the type.  The rules for errors, threads and callbacks are those of
+ * Every call of mempool.h but mempool_exit() may be used on the pool, too; its
+ * name is that of the type.  The rules for errors, threads and callbacks are those of
  * mempool.h.
  *
  * Since: 0.1, all of it.
@@ -76,7 +76,7 @@ static inline void *mempool_get0(mempool_t *pool)
 
 /**
  * mempool_put - give an object back to its pool
- * @object: NULL is a no-op; any other address that is not in an object of a
+ * @object: NULL is a no-op; any other address that is not in a slab of a
  *          typed pool is a misuse: reported, then abort()
  *
  * Put all objects before the pool ends: one that is put later goes to a cache
