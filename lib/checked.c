@@ -227,11 +227,12 @@ static bool claim(struct kmem_cache *cache, const void *address)
 
 static void destroy(struct kmem_cache *cache, void *object)
 {
-	int cancel_state;
+	int saved_errno = errno, cancel_state;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	destroy_all(cache, &object, 1);
 	pthread_setcancelstate(cancel_state, NULL);
+	errno = saved_errno;
 }
 
 static void make_free(struct kmem_cache *cache, void *object,
@@ -255,14 +256,25 @@ void checked_take_back(struct kmem_cache *cache, void *object,
 	slabs_give(cache, &object, 1);
 }
 
-/* Nobody else is in the cache. */
+/* Not an empty one: others may have the cache let go of it. */
+static struct slab *next_used(struct kmem_cache *cache, struct slab *slab)
+{
+	cache_lock(cache);
+	do
+		slab = slabs_next(cache, slab);
+	while (slab && slab->list == SLAB_EMPTY);
+	cache_unlock(cache);
+	return slab;
+}
+
+/* Nobody else has an object of the cache, or takes one. */
 void checked_take_back_all(struct kmem_cache *cache)
 {
 	struct slab *slab = NULL;
 	unsigned int i;
 	void *object;
 
-	while ((slab = slabs_next(cache, slab))) {
+	while ((slab = next_used(cache, slab))) {
 		for (i = 0; i < slab->nr_fresh; i++) {
 			object = slab_object(slab, i);
 			if (claim(cache, object))

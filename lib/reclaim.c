@@ -12,6 +12,7 @@
 
 #include "reclaim.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
 
@@ -35,7 +36,7 @@ static int let_go(void *object, void *arg)
 
 bool reclaim_from_all(gfp_t gfp)
 {
-	int cancel_state;
+	int saved_errno = errno, cancel_state;
 
 	if (reclaiming || !gfpflags_allow_blocking(gfp))
 		return false;
@@ -45,5 +46,6 @@ bool reclaim_from_all(gfp_t gfp)
 	runs_trim();
 	pthread_setcancelstate(cancel_state, NULL);
 	reclaiming = false;
+	errno = saved_errno;
 	return true;
 }
