@@ -35,8 +35,9 @@ struct kmem_cache {
 	slab_flags_t		flags;
 	bool			checked;	/* checked.c has a part in it */
 	bool			constructs;	/* objects are, once each */
-	bool			shares_runs;	/* with other general caches (runs.c);
-						   fixed before the first slab */
+	bool			shares_runs;	/* with other general caches (runs.c) */
+	bool			is_typed;	/* made for one pool (typed.c) */
+	bool			reports;	/* when that ends */
 	char			*name;
 	void			(*ctor)(void *object);
 	int			(*ctor_try)(void *object, void *ctor_arg,
@@ -47,8 +48,9 @@ struct kmem_cache {
 	unsigned int		min_partial;
 	int			node;		/* -1: any */
 	struct registry_entry	*entry;
-	bool			is_typed;	/* made for one pool (typed.c) */
-	mempool_t		*typed;		/* while that is; else NULL */
+
+	mempool_t		*typed;		/* the pool, while that is; else NULL;
+						   atomic */
 
 	unsigned int		colour;		/* of the next slab; atomic */
 
@@ -120,9 +122,15 @@ struct slab *slabs_next(struct kmem_cache *cache, const struct slab *slab);
 
 /* ---- cachelife.c: as the calls of slab.h ---- */
 
+enum cache_use {
+	CACHE_USERS,
+	CACHE_GENERAL,			/* of kmalloc.c */
+	CACHE_TYPED			/* of typed.c */
+};
+
 struct kmem_cache *cache_create(const char *name, unsigned int size,
 				const struct kmem_cache_args *args,
-				slab_flags_t flags);
+				slab_flags_t flags, enum cache_use use);
 int cache_destroy(struct kmem_cache *cache);
 
 /* ---- cache.c: without the lock, for calls of the library's own ---- */

@@ -15,6 +15,7 @@
 #include "fork.h"
 #include "registry.h"
 #include "report.h"
+#include "runs.h"
 
 #define FLAGS_KNOWN	(SLAB_HWCACHE_ALIGN | SLAB_POISON | SLAB_RED_ZONE | \
 			 SLAB_STORE_USER | SLAB_CONSISTENCY_CHECKS | \
@@ -95,8 +96,16 @@ static void free_cache(struct kmem_cache *cache)
 	free(cache);
 }
 
+/* Not with checks: what was kept is not as a slab that is new. */
+static bool shares_runs(const struct kmem_cache *cache)
+{
+	return !cache->checked && cache->layout.size >= RUNS_OBJECT_MIN &&
+	       cache->layout.run_size <= RUNS_SIZE_MAX;
+}
+
 static int make(struct kmem_cache **made, const char *name, unsigned int size,
-		const struct kmem_cache_args *user, slab_flags_t flags)
+		const struct kmem_cache_args *user, slab_flags_t flags,
+		enum cache_use use)
 {
 	struct kmem_cache_args args;
 	struct kmem_cache *cache;
@@ -125,7 +134,9 @@ static int make(struct kmem_cache **made, const char *name, unsigned int size,
 	err = lay_out(cache, size, args.align);
 	if (err)
 		goto free_memory;
-	cache->min_partial = args.min_partial;
+	cache->is_typed = use == CACHE_TYPED;
+	cache->shares_runs = use == CACHE_GENERAL && shares_runs(cache);
+	cache->min_partial = cache->shares_runs ? 0 : args.min_partial;
 	err = -ENOMEM;
 	cache->name = strdup(name);
 	if (!cache->name)
@@ -151,10 +162,10 @@ free_memory:
 
 struct kmem_cache *cache_create(const char *name, unsigned int size,
 				const struct kmem_cache_args *args,
-				slab_flags_t flags)
+				slab_flags_t flags, enum cache_use use)
 {
 	struct kmem_cache *cache = NULL;
-	int err = make(&cache, name, size, args, flags);
+	int err = make(&cache, name, size, args, flags, use);
 
 	if (!err)
 		return cache;
@@ -174,14 +185,14 @@ struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
 {
 	struct kmem_cache_args args = { .align = align, .ctor = ctor };
 
-	return cache_create(name, size, &args, flags);
+	return cache_create(name, size, &args, flags, CACHE_USERS);
 }
 
 struct kmem_cache *kmem_cache_create_args(const char *name, unsigned int size,
 					  const struct kmem_cache_args *args,
 					  slab_flags_t flags)
 {
-	return cache_create(name, size, args, flags);
+	return cache_create(name, size, args, flags, CACHE_USERS);
 }
 
 /* ---- ending ------------------------------------------------------------ */

@@ -39,7 +39,6 @@ struct mempool_core {
 	unsigned int		max_waiters;	/* 0: no bound */
 	unsigned int		max_nr;		/* 0: no bound */
 	struct kmem_cache	*typed;		/* its own (typed.c), or NULL */
-	bool			reports;	/* when it ends */
 
 	intptr_t		open_gate;	/* the gate when it is open */
 

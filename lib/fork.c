@@ -5,10 +5,11 @@
  * A fork copies locks that other threads hold and requests whose threads the
  * child does not have.  So before it we take every lock there is, in the order
  *
- *   watch_lock, the pools' registry, each pool (in the registry's order),
- *   the caches' registry, each cache, runs, the headers of slabs, counters
+ *   the making of general caches, watch_lock, the pools' registry, each pool
+ *   (in the registry's order), the caches' registry, each cache, runs, the
+ *   headers of slabs, counters
  *
- * in which nobody else takes two, and after it
+ * in which nobody else takes two, but for others inside the first, and after it
  *
  *   parent   lets go;
  *   child    lets go as well, but makes a lock with priority inheritance anew,
@@ -43,6 +44,7 @@
 #include "cache.h"
 #include "core.h"
 #include "counters.h"
+#include "kmalloc.h"
 #include "registry.h"
 #include "runs.h"
 #include "slab.h"
@@ -86,6 +88,7 @@ static void release_cache(void *object)
 
 static void prepare(void)
 {
+	kmalloc_prepare();
 	pthread_mutex_lock(&watch_lock);
 	registry_prepare(&registry_pools, hold_pool);
 	registry_prepare(&registry_caches, hold_cache);
@@ -102,6 +105,7 @@ static void parent(void)
 	registry_parent(&registry_caches, release_cache);
 	registry_parent(&registry_pools, release_pool);
 	pthread_mutex_unlock(&watch_lock);
+	kmalloc_parent();
 }
 
 static void child(void)
@@ -115,6 +119,7 @@ static void child(void)
 	registry_child(&registry_pools, restart_pool);
 	registry_child_pins();
 	pthread_mutex_unlock(&watch_lock);
+	kmalloc_child();
 }
 
 /* pthread_atfork() may wait for a fork under way, which does not wait for us:

@@ -19,14 +19,15 @@
  *
  * 3. Concurrency
  *
- * A class's cache is put up by compare and exchange [K1]; who loses ends its
- * own.  The rest is the caches', and a large run has one owner.
+ * A class's cache is made under a lock and found without [K1].  The rest is the
+ * caches', and a large run has one owner.
  */
 #include "config.h"
 
 #include <kmempool/kmalloc.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +40,6 @@
 #include "kmalloc.h"
 #include "reclaim.h"
 #include "report.h"
-#include "runs.h"
 
 /* ---- size classes ------------------------------------------------------ */
 
@@ -50,9 +50,6 @@
 #define NR_SMALL	(1 + SMALL_MAX / 16)
 #define NR_DOUBLINGS	10		/* from there to the largest */
 #define NR_CLASSES	(NR_SMALL + (NR_DOUBLINGS << STEPS_SHIFT))
-
-/* Bytes.  Those objects are touched all over, as a rule. */
-#define LARGE_OBJECT	4096
 
 static struct kmem_cache *general[NR_CLASSES];	/* atomic [K1] */
 
@@ -94,36 +91,64 @@ static unsigned int class_align(unsigned int size)
 	return align < 4096 ? align : 4096;
 }
 
-static COLD struct kmem_cache *make_general(unsigned int class)
+/* One at a time, so that no cache is made in vain: it could not be ended while
+ * somebody visits it.  Outside all other locks (fork.c). */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
+static struct kmem_cache *find_or_make(unsigned int class)
 {
 	unsigned int size = class_size(class);
 	struct kmem_cache_args args = { .align = class_align(size) };
-	struct kmem_cache *cache, *found = NULL;
+	struct kmem_cache *cache;
 	char name[32];
 
-	snprintf(name, sizeof(name), "kmalloc-%u", size);
-	cache = cache_create(name, size, &args, kmalloc_flags);
-	if (!cache)
-		return NULL;
-	if (size >= LARGE_OBJECT && cache->layout.run_size <= RUNS_SIZE_MAX) {
-		cache->shares_runs = true;
-		cache->min_partial = 0;
+	pthread_mutex_lock(&making);
+	cache = __atomic_load_n(&general[class], __ATOMIC_RELAXED);
+	if (!cache) {
+		snprintf(name, sizeof(name), "kmalloc-%u", size);
+		cache = cache_create(name, size, &args, kmalloc_flags,
+				     CACHE_GENERAL);
+		/* [K1] with the load in general_cache(): who finds it finds
+		 * it made. */
+		__atomic_store_n(&general[class], cache, __ATOMIC_RELEASE);
 	}
-	/* [K1] with the load in general_cache(): who finds it finds it made. */
-	if (__atomic_compare_exchange_n(&general[class], &found, cache, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return cache;
-	cache_destroy(cache);
-	return found;
+	pthread_mutex_unlock(&making);
+	return cache;
 }
 
-static inline struct kmem_cache *general_cache(size_t size)
+static COLD struct kmem_cache *make_general(unsigned int class, gfp_t gfp)
+{
+	int saved_errno = errno;
+	struct kmem_cache *cache = find_or_make(class);
+
+	if (!cache && reclaim_from_all(gfp))
+		cache = find_or_make(class);
+	errno = saved_errno;
+	return cache;
+}
+
+static inline struct kmem_cache *general_cache(size_t size, gfp_t gfp)
 {
 	unsigned int class = class_of(size);
 	struct kmem_cache *cache;
 
 	cache = __atomic_load_n(&general[class], __ATOMIC_ACQUIRE);	/* [K1] */
-	return likely(cache) ? cache : make_general(class);
+	return likely(cache) ? cache : make_general(class, gfp);
+}
+
+void kmalloc_prepare(void)
+{
+	pthread_mutex_lock(&making);
+}
+
+void kmalloc_parent(void)
+{
+	pthread_mutex_unlock(&making);
+}
+
+void kmalloc_child(void)
+{
+	pthread_mutex_unlock(&making);
 }
 
 /* ---- large memory ------------------------------------------------------ */
@@ -219,30 +244,34 @@ static void free_large(struct slab *slab)
 	slab_header_put(slab);
 }
 
-/* Moves the pages to where there is room. */
+/*
+ * Moves the pages to where there is room.  The memory goes off the map before
+ * the system can give its addresses to another thread, and comes back if it
+ * could not be moved.  The system may have unmapped the new place before it
+ * failed: it can be another thread's by then, and is left alone.  At worst
+ * addresses are lost.
+ */
 static bool move_large(struct slab *slab, size_t size)
 {
 	size_t from = pages_round(slab->free.size), to = pages_round(size);
-	char *old = slab->first;
 	char *run = pages_map(to, -1);
 
 	if (!run)
 		return false;
-	/* Without it there is nothing to clear, nor a place for that. */
-	if (pagemap_set(run, GRANULE, slab))
-		goto unmap;
-	if (mremap(old, from, to, MREMAP_MAYMOVE | MREMAP_FIXED, run) ==
-	    MAP_FAILED)
-		goto clear;
-	pagemap_clear(old, GRANULE);
+	/* So that there is a leaf, and the rest cannot fail. */
+	if (pagemap_set(run, GRANULE, NULL)) {
+		pages_unmap(run, to);
+		return false;
+	}
+	pagemap_clear(slab->first, GRANULE);
+	if (mremap(slab->first, from, to, MREMAP_MAYMOVE | MREMAP_FIXED,
+		   run) == MAP_FAILED) {
+		pagemap_set(slab->first, GRANULE, slab);
+		return false;
+	}
 	slab->first = run;
+	pagemap_set(run, GRANULE, slab);
 	return true;
-
-clear:
-	pagemap_clear(run, GRANULE);
-unmap:
-	pages_unmap(run, to);
-	return false;
 }
 
 static size_t min_size(size_t a, size_t b)
@@ -302,7 +331,7 @@ void *kmalloc_from(size_t size, gfp_t gfp, const void *caller)
 	if (unlikely(size > KMALLOC_CACHE_SIZE_MAX)) {
 		p = alloc_large(size, gfp);
 	} else {
-		cache = general_cache(size);
+		cache = general_cache(size, gfp);
 		if (likely(cache))
 			p = cache_alloc(cache, gfp, caller);
 		if (p && unlikely(cache->checked))
@@ -400,13 +429,14 @@ static bool stays(struct slab *slab, void *p, size_t size, gfp_t gfp)
 
 	if (size > cache->layout.size || size < cache->layout.size / 2)
 		return false;
-	if (gfp & __GFP_ZERO) {
-		zero(p, old, size);
-		/* It may come back when the size grows again. */
+	/* It may come back when the size grows again. */
+	if (gfp & __GFP_ZERO)
 		zero(p, size, old);
-	}
+	/* Looks at the red zone, which begins at the old size. */
 	if (cache->checked)
 		checked_set_size(cache, p, (unsigned int)size);
+	if (gfp & __GFP_ZERO)
+		zero(p, old, size);
 	return true;
 }
 

@@ -14,4 +14,9 @@ extern slab_flags_t kmalloc_flags;
 void *kmalloc_from(size_t size, gfp_t gfp, const void *caller);
 void kfree_from(const void *p, const void *caller);
 
+/* For fork.c. */
+void kmalloc_prepare(void);
+void kmalloc_parent(void);
+void kmalloc_child(void);
+
 #endif /* LIB_KMALLOC_H */

@@ -16,7 +16,6 @@
 
 #include "attr.h"
 #include "backend.h"
-#include "cache.h"
 #include "core.h"
 #include "counters.h"
 #include "deadline.h"
@@ -134,11 +133,13 @@ static int publish(mempool_t *pool, struct mempool_core *core)
 		return err;
 	core_open_gate(core);
 	pool->kmp_core = core;
+	if (core->typed)
+		typed_set(core->typed, pool);
 	return registry_add(&registry_pools, pool, &core->entry);
 }
 
 static int start(mempool_t *pool, int min_nr, gfp_t gfp,
-		 const struct mempool_attr *attr)
+		 const struct mempool_attr *attr, struct kmem_cache *typed)
 {
 	struct mempool_core *core = make_core((unsigned int)min_nr, attr);
 	int cancel_state;
@@ -147,6 +148,7 @@ static int start(mempool_t *pool, int min_nr, gfp_t gfp,
 	if (!core)
 		return -ENOMEM;
 	core->pool = pool;
+	core->typed = typed;
 	core->element_size = attr->element_size;
 	core->alloc_fn = pool->kmp_alloc_fn;
 	if (core->fixed || core->max_nr)
@@ -165,7 +167,7 @@ static int start(mempool_t *pool, int min_nr, gfp_t gfp,
 
 static int init(mempool_t *pool, int min_nr, mempool_alloc_t *alloc_fn,
 		mempool_free_t *free_fn, void *pool_data, gfp_t gfp,
-		const struct mempool_attr *user_attr)
+		const struct mempool_attr *user_attr, struct kmem_cache *typed)
 {
 	struct mempool_attr attr;
 	size_t known_size;
@@ -188,22 +190,23 @@ static int init(mempool_t *pool, int min_nr, mempool_alloc_t *alloc_fn,
 	pool->kmp_alloc_fn = alloc_fn;
 	pool->kmp_free_fn = free_fn;
 	pool->kmp_pool_data = pool_data;
-	err = start(pool, min_nr, gfp, &attr);
+	err = start(pool, min_nr, gfp, &attr, typed);
 	if (err)
 		memset(pool, 0, sizeof(*pool));
 	return err;
 }
 
-mempool_t *lifecycle_create(int min_nr, mempool_alloc_t *alloc_fn,
-			    mempool_free_t *free_fn, void *pool_data,
-			    gfp_t gfp, const struct mempool_attr *attr)
+static mempool_t *create(int min_nr, mempool_alloc_t *alloc_fn,
+			 mempool_free_t *free_fn, void *pool_data, gfp_t gfp,
+			 const struct mempool_attr *attr,
+			 struct kmem_cache *typed)
 {
 	mempool_t *pool = alloc_lines(sizeof(*pool));
 	int err = -ENOMEM;
 
 	if (pool)
 		err = init(pool, min_nr, alloc_fn, free_fn, pool_data, gfp,
-			   attr);
+			   attr, typed);
 	if (!err)
 		return pool;
 	free(pool);
@@ -255,9 +258,8 @@ void mempool_destroy(mempool_t *pool)
 	if (pool && pool->kmp_core)
 		cache = typed_begin_end(pool);
 	end(pool);
+	typed_end(cache);
 	free(pool);
-	/* With objects outside it stays, for them to come back to. */
-	cache_destroy(cache);
 }
 
 bool mempool_initialized(mempool_t *pool)
@@ -271,7 +273,7 @@ int mempool_init(mempool_t *pool, int min_nr, mempool_alloc_t *alloc_fn,
 		 mempool_free_t *free_fn, void *pool_data)
 {
 	return init(pool, min_nr, alloc_fn, free_fn, pool_data, GFP_KERNEL,
-		    NULL);
+		    NULL, NULL);
 }
 
 int mempool_init_node(mempool_t *pool, int min_nr, mempool_alloc_t *alloc_fn,
@@ -279,7 +281,7 @@ int mempool_init_node(mempool_t *pool, int min_nr, mempool_alloc_t *alloc_fn,
 		      gfp_t gfp_mask, int node)
 {
 	return init(pool, node < MEMPOOL_NODE_ANY ? -1 : min_nr, alloc_fn,
-		    free_fn, pool_data, gfp_mask, NULL);
+		    free_fn, pool_data, gfp_mask, NULL, NULL);
 }
 
 int mempool_init_attr(mempool_t *pool, int min_nr, mempool_alloc_t *alloc_fn,
@@ -287,28 +289,35 @@ int mempool_init_attr(mempool_t *pool, int min_nr, mempool_alloc_t *alloc_fn,
 		      const struct mempool_attr *attr)
 {
 	return init(pool, min_nr, alloc_fn, free_fn, pool_data, GFP_KERNEL,
-		    attr);
+		    attr, NULL);
 }
 
 mempool_t *mempool_create(int min_nr, mempool_alloc_t *alloc_fn,
 			  mempool_free_t *free_fn, void *pool_data)
 {
-	return lifecycle_create(min_nr, alloc_fn, free_fn, pool_data,
-				GFP_KERNEL, NULL);
+	return create(min_nr, alloc_fn, free_fn, pool_data, GFP_KERNEL, NULL,
+		      NULL);
 }
 
 mempool_t *mempool_create_node(int min_nr, mempool_alloc_t *alloc_fn,
 			       mempool_free_t *free_fn, void *pool_data,
 			       gfp_t gfp_mask, int node)
 {
-	return lifecycle_create(node < MEMPOOL_NODE_ANY ? -1 : min_nr, alloc_fn,
-				free_fn, pool_data, gfp_mask, NULL);
+	return create(node < MEMPOOL_NODE_ANY ? -1 : min_nr, alloc_fn, free_fn,
+		      pool_data, gfp_mask, NULL, NULL);
 }
 
 mempool_t *mempool_create_attr(int min_nr, mempool_alloc_t *alloc_fn,
 			       mempool_free_t *free_fn, void *pool_data,
 			       const struct mempool_attr *attr)
 {
-	return lifecycle_create(min_nr, alloc_fn, free_fn, pool_data,
-				GFP_KERNEL, attr);
+	return create(min_nr, alloc_fn, free_fn, pool_data, GFP_KERNEL, attr,
+		      NULL);
+}
+
+mempool_t *lifecycle_create_typed(int min_nr, struct kmem_cache *cache,
+				  const struct mempool_attr *attr)
+{
+	return create(min_nr, mempool_alloc_slab, mempool_free_slab, cache,
+		      GFP_KERNEL, attr, cache);
 }

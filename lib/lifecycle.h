@@ -7,9 +7,10 @@
 
 #include <kmempool/mempool.h>
 
-/* As mempool_create_attr(), with the mask of mempool_create_node(). */
-mempool_t *lifecycle_create(int min_nr, mempool_alloc_t *alloc_fn,
-			    mempool_free_t *free_fn, void *pool_data,
-			    gfp_t gfp, const struct mempool_attr *attr);
+struct kmem_cache;
+
+/* mempool_create_attr() over @cache, which from then on knows the pool. */
+mempool_t *lifecycle_create_typed(int min_nr, struct kmem_cache *cache,
+				  const struct mempool_attr *attr);
 
 #endif /* LIB_LIFECYCLE_H */

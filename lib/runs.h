@@ -10,6 +10,9 @@
 
 struct slab;
 
+/* Bytes in an object, at least: those are touched all over, as a rule. */
+#define RUNS_OBJECT_MIN	4096
+
 /* The longest run that is kept, bytes. */
 #define RUNS_SIZE_MAX	(2 * GRANULE)
 

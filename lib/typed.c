@@ -21,29 +21,10 @@
 #include "report.h"
 #include "typed.h"
 
-static mempool_t *make(struct kmem_cache *cache, const char *type, int nr,
-		       unsigned int flags)
-{
-	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
-	mempool_t *pool;
-
-	attr.name = type;
-	if (flags & MEMPOOL_NEW_REPORT)
-		attr.max_nr = UINT_MAX;
-	pool = lifecycle_create(nr, mempool_alloc_slab, mempool_free_slab,
-				cache, GFP_KERNEL, &attr);
-	if (!pool)
-		return NULL;
-	cache->is_typed = true;
-	cache->typed = pool;
-	pool->kmp_core->typed = cache;
-	pool->kmp_core->reports = flags & MEMPOOL_NEW_REPORT;
-	return pool;
-}
-
 mempool_t *mempool_new_typed(const char *type, size_t size, size_t align,
 			     int nr, unsigned int flags)
 {
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
 	struct kmem_cache_args args = { 0 };
 	struct kmem_cache *cache;
 	mempool_t *pool;
@@ -55,10 +36,15 @@ mempool_t *mempool_new_typed(const char *type, size_t size, size_t align,
 		return NULL;
 	}
 	args.align = (unsigned int)align;
-	cache = cache_create(type, (unsigned int)size, &args, 0);
+	cache = cache_create(type, (unsigned int)size, &args, 0, CACHE_TYPED);
 	if (!cache)
 		return NULL;
-	pool = make(cache, type, nr, flags);
+	attr.name = type;
+	if (flags & MEMPOOL_NEW_REPORT) {
+		cache->reports = true;
+		attr.max_nr = UINT_MAX;
+	}
+	pool = lifecycle_create_typed(nr, cache, &attr);
 	if (!pool) {
 		saved_errno = errno;
 		cache_destroy(cache);
@@ -67,10 +53,18 @@ mempool_t *mempool_new_typed(const char *type, size_t size, size_t align,
 	return pool;
 }
 
+void typed_set(struct kmem_cache *cache, mempool_t *pool)
+{
+	/* [T1] with mempool_put(): who has an object had it from the pool, which
+	 * could be found only after this, or before the end. */
+	__atomic_store_n(&cache->typed, pool, __ATOMIC_RELAXED);
+}
+
 void mempool_put(void *object)
 {
 	struct kmem_cache *cache;
 	struct slab *slab;
+	mempool_t *pool;
 
 	if (!object)
 		return;
@@ -79,8 +73,9 @@ void mempool_put(void *object)
 	if (unlikely(!cache || !cache->is_typed))
 		report_and_abort("libkmempool: %p was given to mempool_put() and is "
 				 "not an object of a typed pool\n", object);
-	if (likely(cache->typed))
-		core_free_any(object, cache->typed);
+	pool = __atomic_load_n(&cache->typed, __ATOMIC_RELAXED);	/* [T1] */
+	if (likely(pool))
+		core_free_any(object, pool);
 	else
 		cache_free(cache, object, __builtin_return_address(0));
 }
@@ -104,14 +99,20 @@ static void report_end(const mempool_t *pool)
 	report_send(&report);
 }
 
-struct kmem_cache *typed_begin_end(mempool_t *pool)
+struct kmem_cache *typed_begin_end(const mempool_t *pool)
 {
-	struct mempool_core *core = pool->kmp_core;
+	struct kmem_cache *cache = pool->kmp_core->typed;
 
-	if (!core->typed)
-		return NULL;
-	if (core->reports)
+	if (cache && cache->reports)
 		report_end(pool);
-	core->typed->typed = NULL;
-	return core->typed;
+	return cache;
+}
+
+void typed_end(struct kmem_cache *cache)
+{
+	if (!cache)
+		return;
+	typed_set(cache, NULL);
+	/* With objects outside it stays, for them to come back to. */
+	cache_destroy(cache);
 }

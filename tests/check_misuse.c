@@ -170,6 +170,28 @@ START_TEST(a_write_behind_large_memory_is_seen_when_it_grows)
 }
 END_TEST
 
+/* It zeroes what was red zone, after a look at it. */
+START_TEST(memory_that_grows_zeroed_was_not_written_behind)
+{
+	unsigned char *p;
+
+	kmalloc_flags = ALL_CHECKS;
+	kmempool_set_report(record, NULL);
+	p = kzalloc(40, GFP_KERNEL);
+	p = krealloc(p, 48, GFP_KERNEL | __GFP_ZERO);
+	ck_assert_ptr_nonnull(p);
+	assert_reports(0, "");
+	ck_assert_uint_eq(ksize(p), 48);
+	ck_assert(!p[40] && !p[47]);
+	p[48] ^= 1;
+	p = krealloc(p, 44, GFP_KERNEL | __GFP_ZERO);
+	assert_reports(1, "the red zone behind the object");
+	p[44] ^= 1;
+	kfree(p);
+	assert_reports(1, "the red zone behind the object");
+}
+END_TEST
+
 /* ---- use after free ---------------------------------------------------- */
 
 /* Seen when the element is handed out again, and once only. */
@@ -314,6 +336,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_write_behind_large_memory_is_one_defect);
 	tcase_add_test(tc, a_write_behind_an_object_is_one_defect);
 	tcase_add_test(tc, a_write_behind_large_memory_is_seen_when_it_grows);
+	tcase_add_test(tc, memory_that_grows_zeroed_was_not_written_behind);
 	suite_add_tcase(s, tc);
 
 	tc = tcase_create("after free");

@@ -19,6 +19,8 @@
 
 #include <check.h>
 
+#include <kmempool/kmalloc.h>
+
 #include "testlib.h"
 
 #define MARK		4242		/* errno before a call */
@@ -39,6 +41,11 @@ void *__real_mmap(void *, size_t, int, int, int, off_t);
 int __real_munmap(void *, size_t);
 void *__wrap_mmap(void *, size_t, int, int, int, off_t);
 int __wrap_munmap(void *, size_t);
+
+static void *(*after_move)(size_t size);	/* who comes by, if anybody */
+static void *place;			/* of the next mapping of its size */
+static size_t place_size;
+static void *came_by;			/* what it got there */
 
 /* A page past a granule, in the middle of what nobody else has. */
 static char *map_unaligned(size_t size, int prot, int flags)
@@ -64,6 +71,11 @@ void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd,
 		errno = ENOMEM;
 		return MAP_FAILED;
 	}
+	if (place && size == place_size) {
+		addr = place;
+		flags |= MAP_FIXED_NOREPLACE;
+		place = NULL;
+	}
 	p = unaligned ? map_unaligned(size, prot, flags)
 		      : __real_mmap(addr, size, prot, flags, fd, offset);
 	if (p != MAP_FAILED)
@@ -79,6 +91,27 @@ int __wrap_munmap(void *addr, size_t size)
 	}
 	atomic_fetch_sub(&nr_mapped, size);
 	return __real_munmap(addr, size);
+}
+
+void *__real_mremap(void *, size_t, size_t, int, void *);
+void *__wrap_mremap(void *, size_t, size_t, int, void *);
+
+/* What had the old place's addresses is somebody else's at once. */
+void *__wrap_mremap(void *from, size_t old, size_t new, int flags, void *to)
+{
+	void *p;
+
+	if (after_move && !(flags & MREMAP_FIXED)) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	p = __real_mremap(from, old, new, flags, to);
+	if (after_move && p != MAP_FAILED) {
+		place = from;
+		place_size = old;
+		came_by = after_move(old);
+	}
+	return p;
 }
 
 static void fail_nth(unsigned int nth, unsigned int nr)
@@ -874,6 +907,67 @@ END_TEST
 
 /* -------------------------------------------------------------------------- */
 
+/* ---- large memory -------------------------------------------------------- */
+
+#define LARGE		((size_t)KMALLOC_CACHE_SIZE_MAX + SLAB_SIZE)
+
+static void *take_large(size_t size)
+{
+	return kmalloc(size, GFP_KERNEL);
+}
+
+START_TEST(who_has_the_old_place_of_memory_that_moved_keeps_it)
+{
+	char *p = kmalloc(LARGE, GFP_KERNEL);
+	char *old = p;
+
+	ck_assert_ptr_nonnull(p);
+	after_move = take_large;
+	p = krealloc(p, 2 * LARGE, GFP_KERNEL);
+	after_move = NULL;
+	ck_assert_ptr_nonnull(p);
+	ck_assert_ptr_ne(p, old);
+	ck_assert_ptr_eq(came_by, old);
+	ck_assert_uint_eq(ksize(came_by), LARGE);
+	kfree(came_by);
+	kfree(p);
+}
+END_TEST
+
+START_TEST(large_memory_after_others_let_go_leaves_errno_alone)
+{
+	void *p;
+
+	make_hoarder();
+	fail_nth(0, 1);
+	errno = MARK;
+	p = kmalloc(LARGE, GFP_KERNEL);
+	ck_assert_int_eq(errno, MARK);
+	ck_assert_ptr_nonnull(p);
+	ck_assert_uint_eq(nr_reclaims, 1);
+	kfree(p);
+	ck_assert_int_eq(kmem_cache_destroy(hoarder), 0);
+}
+END_TEST
+
+START_TEST(others_let_go_before_there_is_no_general_cache)
+{
+	void *p;
+
+	make_hoarder();
+	heap_calls_left = 0;
+	p = kmalloc(64, GFP_NOWAIT);
+	ck_assert_ptr_null(p);
+	ck_assert_uint_eq(nr_reclaims, 0);
+	heap_calls_left = 0;
+	p = kmalloc(64, GFP_KERNEL);
+	ck_assert_ptr_nonnull(p);
+	ck_assert_uint_eq(nr_reclaims, 1);
+	kfree(p);
+	ck_assert_int_eq(kmem_cache_destroy(hoarder), 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("slabs");
@@ -927,6 +1021,15 @@ static Suite *suite(void)
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, slabs_that_were_not_made_leave_nothing);
 	tcase_add_loop_test(tc, an_object_of_a_slab_that_went_is_none, 0, 2);
+	suite_add_tcase(s, tc);
+
+	tc = tcase_create("large");
+	tcase_set_timeout(tc, TEST_TIMEOUT);
+	tcase_add_test(tc,
+		who_has_the_old_place_of_memory_that_moved_keeps_it);
+	tcase_add_test(tc,
+		large_memory_after_others_let_go_leaves_errno_alone);
+	tcase_add_test(tc, others_let_go_before_there_is_no_general_cache);
 	suite_add_tcase(s, tc);
 	return s;
 }

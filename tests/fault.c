@@ -493,6 +493,11 @@ void *fault_mremap(struct fault_site *site, void *addr, size_t from, size_t to,
 	va_end(args);
 	CHECK(is_held(addr, from) && is_held(p, moves ? to : from));
 	if (fails(site) || (fault_crowded && !moves && to > from)) {
+		/* By then the system may have taken the new place away. */
+		if (moves) {
+			let_go(p);
+			munmap(p, to);
+		}
 		errno = ENOMEM;
 		return MAP_FAILED;
 	}

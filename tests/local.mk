@@ -155,6 +155,7 @@ tests_check_slabs_CFLAGS = $(unit_cflags)
 tests_check_slabs_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=calloc \
 	-Wl,--wrap=mmap \
+	-Wl,--wrap=mremap \
 	-Wl,--wrap=munmap \
 	-Wl,--wrap=posix_memalign \
 	-Wl,--wrap=strdup

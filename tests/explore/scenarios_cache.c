@@ -12,7 +12,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include <kmempool/typed.h>
+
 #include "cache.h"
+#include "core.h"
 #include "pages.h"
 #include "world.h"
 
@@ -349,6 +352,46 @@ static void forks_and_uses(void *unused)
 	require(!kmem_cache_destroy(cache));
 }
 
+static void resets_other(void *unused)
+{
+	(void)unused;
+	require(!kmem_cache_reset(other));
+	require(other->active == 0);
+}
+
+/* The object goes back to the pool, from the first moment to the last. */
+static int gets_and_puts(mempool_t *pool, void *unused)
+{
+	struct mempool_stats stats;
+	void *object;
+
+	(void)unused;
+	if (!pool->kmp_core->typed)
+		return 0;
+	object = mempool_get(pool);
+	require(object);
+	use(object);
+	mempool_put(object);
+	require(!mempool_get_stats(pool, &stats, sizeof(stats)));
+	require(stats.outstanding == 0);
+	return 0;
+}
+
+static void visits_pools(void *unused)
+{
+	(void)unused;
+	require(!mempool_for_each(gets_and_puts, NULL));
+}
+
+static void makes_a_typed_pool(void *unused)
+{
+	mempool_t *pool = mempool_new_typed("thing", HALF, 0, 1, 0);
+
+	(void)unused;
+	require(pool);
+	mempool_destroy(pool);
+}
+
 /* ---- scenarios --------------------------------------------------------- */
 
 static void cache_two_make_slabs(void)
@@ -451,6 +494,42 @@ static void cache_reclaim_against_destroy(void)
 	explore_spawn("destroys", destroys_other, NULL);
 }
 
+/* The one that is reset has objects out, and a slab of two that is let go of. */
+static void cache_reset_against_reclaim(void)
+{
+	void *a = NULL, *b;
+
+	cache_world(WHOLE, false, 2);
+	other = kmem_cache_create("checked", HALF / 2, 0, SLAB_POISON, NULL);
+	require(other);
+	while (other->nr_slabs < 2)
+		a = taken(other);
+	b = taken(other);
+	kmem_cache_free(other, a);
+	kmem_cache_free(other, b);
+	explore_spawn("resets", resets_other, NULL);
+	explore_spawn("takes", takes_with_reclaim, NULL);
+}
+
+static void check_after_reset(void)
+{
+	check_lists(cache);
+	check_lists(other);
+	require(!kmem_cache_destroy(other));
+	other = NULL;
+	end_cache(cache);
+	require(nr_free_runs == NR_RUNS);
+	scarce = false;
+	world_check();
+}
+
+static void cache_typed_pool_found(void)
+{
+	cache_world(WHOLE, false, NR_RUNS);
+	explore_spawn("makes", makes_a_typed_pool, NULL);
+	explore_spawn("visits", visits_pools, NULL);
+}
+
 static void cache_fork_against_alloc_and_free(void)
 {
 	cache_world(HALF, false, NR_RUNS);
@@ -481,6 +560,8 @@ const struct scenario cache_scenarios[] = {
 	{ SCENARIO(cache_reclaim_against_use, check_caches) },
 	{ SCENARIO(cache_reclaim_against_destroy, check_caches),
 	  .early = 1, .atomics = true },
+	{ SCENARIO(cache_reset_against_reclaim, check_after_reset) },
+	{ SCENARIO(cache_typed_pool_found, check_caches), .atomics = true },
 	{ .name = NULL },
 };
 
