@@ -509,9 +509,12 @@ static void assert_filled(unsigned int size)
 {
 	unsigned int i, at;
 
+	bool is_filled = true;
+
 	for (i = 0; i < NR_MANY; i++)
 		for (at = 0; at < size; at++)
-			ck_assert(many[i][at] == (unsigned char)(i * 7 + at));
+			is_filled &= many[i][at] == (unsigned char)(i * 7 + at);
+	ck_assert(is_filled);
 }
 
 static void take_many(unsigned int size)
