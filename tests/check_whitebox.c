@@ -31,8 +31,10 @@
 #include "testlib.h"
 
 static bool refuse_mmap;
-static struct mempool_core *watched;	/* its lock is not to be held then */
+/* Its lock is not to be held then. */
+static struct mempool_core *_Atomic watched;
 static bool asked_under_lock;
+static atomic_uint nr_asked;		/* while it was watched */
 
 void *__real_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		  off_t offset);
@@ -42,10 +44,14 @@ void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd,
 void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		  off_t offset)
 {
-	if (watched && pthread_spin_trylock(&watched->lock.word))
+	struct mempool_core *core = watched;
+
+	if (core && pthread_spin_trylock(&core->lock.word))
 		asked_under_lock = true;
-	else if (watched)
-		pthread_spin_unlock(&watched->lock.word);
+	else if (core)
+		pthread_spin_unlock(&core->lock.word);
+	if (core)
+		atomic_fetch_add(&nr_asked, 1);
 	if (refuse_mmap) {
 		errno = ENOMEM;
 		return MAP_FAILED;
@@ -327,10 +333,13 @@ START_TEST(nobody_asks_for_memory_with_the_lock_held)
 	asked_under_lock = false;
 	watched = p->kmp_core;
 	sleeper_start(&s, p, 2);
+	/* This thread looks at the pool, and so takes the lock, afterwards. */
+	while (!atomic_load(&nr_asked))
+		usleep(100);
+	watched = NULL;
 	ck_assert(wait_for_waiters(p, 1));
 	mempool_free(element, p);
 	ck_assert_int_eq(sleeper_join(&s), 0);
-	watched = NULL;
 	ck_assert(!asked_under_lock);
 	sleeper_free(&s);
 	mempool_destroy(p);
