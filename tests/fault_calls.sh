@@ -32,6 +32,7 @@ __errno_location                never fails
 __gcc_personality_v0            the compiler's
 __pthread_cleanup_routine       the C library's, for pthread_cleanup_push()
 abort                           does not return
+bcmp                            never fails: what clang makes of memcmp
 clock_gettime                   fails only for clocks that are not there
 clock_nanosleep                 interrupted at worst: callers look again
 dladdr                          knows no module: an address is reported
