@@ -57,7 +57,7 @@
 
 struct way {
 	const char	*name;
-	const char	*library;	/* NULL: linked */
+	const char	*soname;	/* NULL: linked */
 	const char	*alloc_name, *free_name;
 	void		*(*alloc)(size_t size);
 	void		(*free)(void *p);
@@ -85,9 +85,9 @@ static struct way ways[NR_WAYS] = {
 	[KMEMPOOL] = { .name = "kmempool", .alloc = ours, .free = ours_free },
 	[GLIBC] = { .name = "glibc", .alloc = malloc, .free = free },
 	[TCMALLOC] = { .name = "tcmalloc",
-		       .library = "libtcmalloc_minimal.so.4",
+		       .soname = "libtcmalloc_minimal.so.4",
 		       .alloc_name = "tc_malloc", .free_name = "tc_free" },
-	[MIMALLOC] = { .name = "mimalloc", .library = "libmimalloc.so.2.0",
+	[MIMALLOC] = { .name = "mimalloc", .soname = "libmimalloc.so.2.0",
 		       .alloc_name = "mi_malloc", .free_name = "mi_free" },
 };
 
@@ -97,9 +97,9 @@ static void find(struct way *way)
 {
 	void *library;
 
-	if (!way->library)
+	if (!way->soname)
 		return;
-	library = dlopen(way->library, RTLD_NOW | RTLD_LOCAL);
+	library = dlopen(way->soname, RTLD_NOW | RTLD_LOCAL);
 	if (!library)
 		return;
 	*(void **)&way->alloc = dlsym(library, way->alloc_name);
@@ -377,7 +377,7 @@ int main(int argc, char **argv)
 		is_there[i] = ways[i].alloc && ways[i].free;
 		if (!is_there[i])
 			printf("# %s: skipped, %s is not installed\n",
-			       ways[i].name, ways[i].library);
+			       ways[i].name, ways[i].soname);
 	}
 	print_machine(stdout);
 	printf("# %zu rounds, seed %d\n", o.rounds, SEED);
