@@ -36,8 +36,10 @@
  *
  * 4. Locks
  *
- * A registry's lock guards its free list and the growth of its list.  A leaf,
- * but for a fork, which takes every object's lock inside it (fork.c).
+ * A registry's lock guards its free list and the growth of its list, and is
+ * held while an object is put up, so that a fork finds either none or one that
+ * is complete and knows its entry.  A leaf, but for a fork, which takes every
+ * object's lock inside it (fork.c).
  *
  * 5. What this file does not do
  *

@@ -92,7 +92,6 @@ static unsigned int look_at(struct kmem_cache *cache, const struct slab *slab,
 			    unsigned int index, struct damage *damage)
 {
 	unsigned int link = slab->links[index];
-
 	bool is_free = link < slab->nr_fresh || link == LINK_END;
 
 	if (!is_free && link != LINK_OUT)
