@@ -826,6 +826,7 @@ static int try_ctor(void *object, void *arg, gfp_t gfp)
 static void count_dtor(void *object, void *arg)
 {
 	(void)arg;
+	errno = ECHILD;
 	nr_dtors++;
 	dtor_saw_other_bytes |= memcmp(object, "cccccccc", 8) != 0;
 }
@@ -856,6 +857,7 @@ START_TEST(constructors_run_around_each_use_with_consistency_checks)
 		ck_assert_uint_eq(nr_ctors, i);
 		ck_assert_uint_eq(p[SIZE - 1], 'c');
 		kmem_cache_free(cache, p);
+		ck_assert_int_eq(errno, 0);
 		ck_assert_uint_eq(nr_dtors, i);
 	}
 	ck_assert(!dtor_saw_other_bytes);
