@@ -17,6 +17,7 @@
 
 #include <check.h>
 
+#include "suite.h"
 #include "testlib.h"
 
 #define MARK		4242		/* errno before a call */
@@ -1328,15 +1329,9 @@ static void add_ends(Suite *s)
 int main(void)
 {
 	Suite *s = suite_create("cache");
-	SRunner *runner;
-	int nr_failed;
 
 	add_creation(s);
 	add_objects(s);
 	add_ends(s);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	nr_failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return nr_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

@@ -20,6 +20,7 @@
 #include <kmempool/mempool.h>
 #include <kmempool/slab.h>
 
+#include "suite.h"
 #include "testlib.h"
 
 #define MIB	((size_t)1 << 20)
@@ -620,11 +621,5 @@ static Suite *memory(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(memory());
-	int nr_failed;
-
-	srunner_run_all(runner, CK_ENV);
-	nr_failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return nr_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(memory());
 }

@@ -16,6 +16,7 @@
 
 #include "deadline.h"
 #include "lock.h"
+#include "suite.h"
 #include "testlib.h"
 
 #define NR_KINDS	2
@@ -285,11 +286,5 @@ static Suite *locks(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(locks());
-	int nr_failed;
-
-	srunner_run_all(runner, CK_ENV);
-	nr_failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return nr_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(locks());
 }

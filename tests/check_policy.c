@@ -24,6 +24,7 @@
 #include "core.h"
 #include "deadline.h"
 #include "spin.h"
+#include "suite.h"
 #include "testlib.h"
 
 #define HOUR_NS		(3600 * NSEC_PER_SEC)
@@ -1007,11 +1008,5 @@ static Suite *policy(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(policy());
-	int nr_failed;
-
-	srunner_run_all(runner, CK_ENV);
-	nr_failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return nr_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(policy());
 }

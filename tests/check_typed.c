@@ -15,6 +15,7 @@
 #include <kmempool/slab.h>
 #include <kmempool/typed.h>
 
+#include "suite.h"
 #include "testlib.h"
 
 struct call {
@@ -324,11 +325,5 @@ static Suite *typed(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(typed());
-	int nr_failed;
-
-	srunner_run_all(runner, CK_ENV);
-	nr_failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return nr_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(typed());
 }

@@ -20,6 +20,7 @@
 
 #include <check.h>
 
+#include "suite.h"
 #include "testlib.h"
 
 #define ELEMENT_SIZE	64
@@ -1377,11 +1378,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int nr_failed;
-
-	srunner_run_all(runner, CK_ENV);
-	nr_failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return nr_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite());
 }

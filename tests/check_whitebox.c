@@ -28,6 +28,7 @@
 #include "core.h"
 #include "counters.h"
 #include "deadline.h"
+#include "suite.h"
 #include "testlib.h"
 
 static bool refuse_mmap;
@@ -965,11 +966,5 @@ static Suite *whitebox(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(whitebox());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(whitebox());
 }

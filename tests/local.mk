@@ -79,6 +79,7 @@ TESTS += $(compat_tests)
 
 check_LTLIBRARIES += libtestlib.la
 libtestlib_la_SOURCES = \
+	tests/suite.h \
 	tests/testlib.c \
 	tests/testlib.h
 
