@@ -20,11 +20,16 @@
 static struct backend b;
 static mempool_t *pool;
 
-static void make_pool(int min_nr)
+static void make_pool_with(int min_nr, unsigned int flags)
 {
 	backend_init(&b, ELEMENT_SIZE);
-	pool = pool_over(&b, min_nr, 0);
+	pool = pool_over(&b, min_nr, flags);
 	ck_assert_ptr_nonnull(pool);
+}
+
+static void make_pool(int min_nr)
+{
+	make_pool_with(min_nr, 0);
 }
 
 static uint64_t ended_waits(const struct mempool_stats *stats)
@@ -253,16 +258,12 @@ END_TEST
  * slow to come counts as given to it, too. */
 START_TEST(free_bulk_counts_where_each_element_went)
 {
-	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
 	struct mempool_stats stats;
 	struct sleeper s;
 	void *held[3];
 	int i;
 
-	attr.flags = MEMPOOL_PRIO_INHERIT;
-	backend_init(&b, ELEMENT_SIZE);
-	pool = mempool_create_attr(3, backend_alloc, backend_free, &b, &attr);
-	ck_assert_ptr_nonnull(pool);
+	make_pool_with(3, MEMPOOL_PRIO_INHERIT);
 	for (i = 0; i < 3; i++)
 		held[i] = mempool_alloc_preallocated(pool);
 	backend_give(&b, 0);
