@@ -7,7 +7,6 @@
 #endif
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <check.h>

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdalign.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
