@@ -152,6 +152,7 @@ tests_check_resize_CFLAGS = $(unit_cflags)
 tests_check_resize_LDADD = $(unit_libs)
 tests_check_retry_CFLAGS = $(unit_cflags)
 tests_check_retry_LDADD = $(unit_libs)
+tests_check_slabs_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_slabs_CFLAGS = $(unit_cflags)
 tests_check_slabs_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=calloc \
