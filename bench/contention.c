@@ -30,8 +30,8 @@
 
 #include "figures.h"
 #include "limits.h"
-#include "peers.h"
 #include "plant.h"
+#include "pools.h"
 #include "rounds.h"
 #include "table.h"
 #include "verdict.h"

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "peers.h"
+#include "pools.h"
 
 struct contest {
 	int		nr_elements;

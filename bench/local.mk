@@ -22,12 +22,12 @@ bench_contention_SOURCES = \
 	bench/figures.h \
 	bench/limits.c \
 	bench/limits.h \
-	bench/peer_queue.c \
-	bench/peer_textbook.c \
-	bench/peers.c \
-	bench/peers.h \
 	bench/plant.c \
 	bench/plant.h \
+	bench/pool_queue.c \
+	bench/pool_textbook.c \
+	bench/pools.c \
+	bench/pools.h \
 	bench/rounds.c \
 	bench/rounds.h \
 	bench/table.c \
@@ -37,12 +37,12 @@ bench_contention_SOURCES = \
 bench_contention_CPPFLAGS = $(AM_CPPFLAGS)
 bench_contention_LDADD = libkmempool.la
 if HAVE_GLIB
-bench_contention_SOURCES += bench/peer_glib.c
+bench_contention_SOURCES += bench/pool_glib.c
 bench_contention_CPPFLAGS += $(GLIB_CFLAGS)
 bench_contention_LDADD += $(GLIB_LIBS)
 endif
 if HAVE_APR
-bench_contention_SOURCES += bench/peer_apr.c
+bench_contention_SOURCES += bench/pool_apr.c
 bench_contention_CPPFLAGS += $(APR_CFLAGS)
 bench_contention_LDADD += $(APR_LIBS)
 endif

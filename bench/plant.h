@@ -5,7 +5,7 @@
 #ifndef BENCH_PLANT_H
 #define BENCH_PLANT_H
 
-#include "peers.h"
+#include "pools.h"
 
 /*
  * kmempool with a defect, under the same name; NULL if there is no such.

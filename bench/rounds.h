@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "contest.h"
-#include "peers.h"
+#include "pools.h"
 
 #define MAX_PEERS	16
 #define NOT_THERE	MAX_PEERS

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peers.h - pools of a fixed number of elements that can be waited for
+ * pools.h - pools of a fixed number of elements that can be waited for
  *
  * kmempool and what a program would use instead of it, behind one structure.
  */
-#ifndef BENCH_PEERS_H
-#define BENCH_PEERS_H
+#ifndef BENCH_POOLS_H
+#define BENCH_POOLS_H
 
 #include <stddef.h>
 
@@ -64,4 +64,4 @@ static inline struct element *stack_pop(struct stack *s)
 	return s->element[--s->nr];
 }
 
-#endif /* BENCH_PEERS_H */
+#endif /* BENCH_POOLS_H */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peers.c - the list of pools, and kmempool's own
+ * pools.c - the list of pools, and kmempool's own
  */
 #include "config.h"
 
-#include "peers.h"
+#include "pools.h"
 
 #include <kmempool/mempool.h>
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer_apr.c - the resource list of the Apache Portable Runtime
+ * pool_apr.c - the resource list of the Apache Portable Runtime
  *
  * As many resources at least and at most as there are elements, so that none
  * is made or unmade on the way.
  */
 #include "config.h"
 
-#include "peers.h"
+#include "pools.h"
 
 #include <apr_general.h>
 #include <apr_pools.h>

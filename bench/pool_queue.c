@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer_queue.c - pools that keep a queue of their waiters
+ * pool_queue.c - pools that keep a queue of their waiters
  *
  *   fifo   strict order of arrival: an element that is given goes into the
  *          hands of the thread that has waited longest, and who arrives while
@@ -11,7 +11,7 @@
  */
 #include "config.h"
 
-#include "peers.h"
+#include "pools.h"
 
 #include <pthread.h>
 #include <stdbool.h>

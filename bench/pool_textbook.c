@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer_textbook.c - what textbooks tell to write
+ * pool_textbook.c - what textbooks tell to write
  *
  *   mutex+cond   an array, a mutex, one condition variable for all
  *   sem_t        a semaphore that counts, and a mutex around an array
@@ -9,7 +9,7 @@
  */
 #include "config.h"
 
-#include "peers.h"
+#include "pools.h"
 
 #include <errno.h>
 #include <pthread.h>

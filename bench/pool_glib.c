@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer_glib.c - GLib's GAsyncQueue with the elements in it
+ * pool_glib.c - GLib's GAsyncQueue with the elements in it
  */
 #include "config.h"
 
-#include "peers.h"
+#include "pools.h"
 
 #include <glib.h>
 
