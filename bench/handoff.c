@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpus.h"
 #include "figures.h"
 #include "idle.h"
 #include "pairs.h"
@@ -148,7 +149,7 @@ static void time_relay(const struct options *o, const char *title,
 static void time_relays(const struct options *o, uint64_t *seed)
 {
 	int cpu[2];
-	int nr = relay_cpus(cpu);
+	int nr = cpus_first(cpu);
 
 	if (nr == 2)
 		time_relay(o, "across two cores", cpu, MAX_RELAY_ACROSS, seed);

@@ -49,6 +49,8 @@ endif
 
 noinst_PROGRAMS += bench/handoff
 bench_handoff_SOURCES = \
+	bench/cpus.c \
+	bench/cpus.h \
 	bench/figures.c \
 	bench/figures.h \
 	bench/handoff.c \

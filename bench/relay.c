@@ -10,10 +10,10 @@
 #include "relay.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "cpus.h"
 #include "figures.h"
 
 struct relay {
@@ -62,21 +62,6 @@ static void *second_thread(void *arg)
 	}
 }
 
-static void start_on(pthread_t *thread, int cpu, void *(*fn)(void *),
-		     struct relay *relay)
-{
-	pthread_attr_t attr;
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	if (pthread_attr_init(&attr) ||
-	    pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus) ||
-	    pthread_create(thread, &attr, fn, relay))
-		abort();
-	pthread_attr_destroy(&attr);
-}
-
 void relay_run(const struct relay_way *way, const int cpu[2], int duration_ms,
 	       struct relay_outcome *outcome)
 {
@@ -88,8 +73,8 @@ void relay_run(const struct relay_way *way, const int cpu[2], int duration_ms,
 
 	if (pthread_barrier_init(&relay.start, NULL, 3))
 		abort();
-	start_on(&first, cpu[0], first_thread, &relay);
-	start_on(&second, cpu[1], second_thread, &relay);
+	cpus_start_on(&first, cpu[0], first_thread, &relay);
+	cpus_start_on(&second, cpu[1], second_thread, &relay);
 	pthread_barrier_wait(&relay.start);
 	switches = nr_switches();
 	sleep_ms(duration_ms);
@@ -101,18 +86,4 @@ void relay_run(const struct relay_way *way, const int cpu[2], int duration_ms,
 	pthread_barrier_destroy(&relay.start);
 	way->destroy(relay.back);
 	way->destroy(relay.there);
-}
-
-int relay_cpus(int cpu[2])
-{
-	cpu_set_t cpus;
-	int nr = 0;
-	int i;
-
-	if (sched_getaffinity(0, sizeof(cpus), &cpus))
-		return 0;
-	for (i = 0; i < CPU_SETSIZE && nr < 2; i++)
-		if (CPU_ISSET(i, &cpus))
-			cpu[nr++] = i;
-	return nr;
 }

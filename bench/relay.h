@@ -37,9 +37,6 @@ struct relay_outcome {
 void relay_run(const struct relay_way *way, const int cpu[2], int duration_ms,
 	       struct relay_outcome *outcome);
 
-/* The first CPUs of the affinity mask; returns how many, at most 2. */
-int relay_cpus(int cpu[2]);
-
 /* Set to see the limits fail: each hand-over through a pool takes so much
  * longer. */
 extern uint64_t relay_waste_ns;
