@@ -23,6 +23,7 @@ check_SCRIPTS = \
 	tests/check_guarantees.sh \
 	tests/check_install.sh \
 	tests/check_man.sh \
+	tests/check_straight.sh \
 	tests/fault_calls.sh \
 	tests/model/run.sh \
 	tests/time_namespace.sh
