@@ -11,11 +11,11 @@
 
 int cpus_first(int cpu[2])
 {
-	cpu_set_t cpus;
+	static cpu_set_t cpus;
 	int nr = 0;
 	int i;
 
-	if (sched_getaffinity(0, sizeof(cpus), &cpus))
+	if (!CPU_COUNT(&cpus) && sched_getaffinity(0, sizeof(cpus), &cpus))
 		return 0;
 	for (i = 0; i < CPU_SETSIZE && nr < 2; i++)
 		if (CPU_ISSET(i, &cpus))

@@ -7,7 +7,8 @@
 
 #include <pthread.h>
 
-/* The first CPUs of the affinity mask; returns how many, at most 2. */
+/* The first CPUs of the affinity mask; returns how many, at most 2.  They stay
+ * those of the first call: DPDK binds the thread that starts it to one. */
 int cpus_first(int cpu[2]);
 
 /* Runs fn in a thread on that CPU, or abort(). */

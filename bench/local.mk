@@ -64,21 +64,89 @@ bench_handoff_SOURCES = \
 	bench/verdict.c \
 	bench/verdict.h
 
-noinst_PROGRAMS += bench/slabs
-bench_slabs_SOURCES = \
+# What allocators are measured with, one file for each.  What only some machines
+# have is in libraries of their own, since they want flags of their own.
+bench_trials_sources = \
+	bench/adapter.h \
+	bench/adapter_dlopen.c \
+	bench/adapter_dlopen.h \
+	bench/adapter_glibc.c \
+	bench/adapter_kmempool.c \
+	bench/adapter_mimalloc.c \
+	bench/adapter_tcmalloc.c \
+	bench/cpus.c \
+	bench/cpus.h \
 	bench/figures.c \
 	bench/figures.h \
-	bench/slabs.c \
+	bench/process.c \
+	bench/process.h \
+	bench/trials.c \
+	bench/trials.h \
 	bench/verdict.c \
-	bench/verdict.h
+	bench/verdict.h \
+	bench/work.h \
+	bench/work_heap.c \
+	bench/workers.c \
+	bench/workers.h
+
+noinst_PROGRAMS += bench/slabs
+bench_slabs_SOURCES = bench/slabs.c $(bench_trials_sources)
 bench_slabs_LDADD = libkmempool.la -lm
+
+noinst_PROGRAMS += bench/peers
+bench_peers_SOURCES = \
+	bench/adapter_array.c \
+	bench/adapter_jemalloc.c \
+	bench/adapter_nothing.c \
+	bench/adapter_plant.c \
+	bench/adapter_plant.h \
+	bench/adapter_tbb.c \
+	bench/adapters.c \
+	bench/adapters.h \
+	bench/goals.c \
+	bench/goals.h \
+	bench/peers.c \
+	bench/work_across.c \
+	bench/work_last.c \
+	bench/work_pairs.c \
+	$(bench_trials_sources)
+bench_peers_CPPFLAGS = $(AM_CPPFLAGS)
+bench_peers_LDADD = libkmempool.la -lm
+if HAVE_GLIB
+bench_peers_SOURCES += bench/adapter_gslice.c
+bench_peers_CPPFLAGS += $(GLIB_CFLAGS)
+bench_peers_LDADD += $(GLIB_LIBS)
+endif
+if HAVE_APR
+bench_peers_SOURCES += bench/adapter_apr.c
+bench_peers_CPPFLAGS += $(APR_CFLAGS)
+bench_peers_LDADD += $(APR_LIBS)
+endif
+if HAVE_CK
+bench_peers_SOURCES += bench/adapter_ck.c
+bench_peers_CPPFLAGS += $(CK_CFLAGS)
+bench_peers_LDADD += $(CK_LIBS)
+endif
+if HAVE_RTE
+noinst_LTLIBRARIES += bench/librte.la
+bench_librte_la_SOURCES = bench/adapter_rte.c
+bench_librte_la_CFLAGS = $(AM_CFLAGS) $(RTE_CFLAGS)
+bench_peers_LDADD += bench/librte.la $(RTE_LIBS)
+endif
+if HAVE_BOOST
+noinst_LTLIBRARIES += bench/libboost.la
+bench_libboost_la_SOURCES = bench/adapter_boost.cc
+bench_libboost_la_CXXFLAGS = $(AM_CXXFLAGS) -std=c++17 -Wall -Wextra
+bench_peers_LDADD += bench/libboost.la -lstdc++
+endif
+
 EXTRA_DIST += bench/sizes bench/sizes.c bench/sizes.sh
 
 EXTRA_DIST += bench/contention.svg bench/plants.sh bench/plot.sh
-CLEANFILES += bench/contention.csv bench/handoff.csv
+CLEANFILES += bench/contention.csv bench/handoff.csv bench/peers.csv
 
-.PHONY: bench bench-contention bench-handoff
-bench: bench-contention bench-handoff bench/layer bench/slabs
+.PHONY: bench bench-contention bench-handoff bench-peers
+bench: bench-contention bench-handoff bench-peers bench/layer bench/slabs
 	bench/slabs
 	bench/layer
 	$(srcdir)/bench/layer.sh bench/layer
@@ -86,8 +154,13 @@ bench: bench-contention bench-handoff bench/layer bench/slabs
 # The plot in the source tree is made of this by hand, on a quiet machine.
 bench-contention: bench/contention
 	bench/contention --csv bench/contention.csv
-	$(srcdir)/bench/plot.sh bench/contention.csv bench/contention.svg || \
-		test $$? -eq 77
+	$(srcdir)/bench/plot.sh contention bench/contention.csv \
+		bench/contention.svg || test $$? -eq 77
 
 bench-handoff: bench/handoff
 	bench/handoff --csv bench/handoff.csv
+
+bench-peers: bench/peers
+	bench/peers --csv bench/peers.csv
+	$(srcdir)/bench/plot.sh peers bench/peers.csv bench/peers.svg || \
+		test $$? -eq 77

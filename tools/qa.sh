@@ -167,6 +167,8 @@ do_bench()
 	run "$dir/contention.log" "$dir/plain/bench/contention" --quick \
 		--rounds 1 --only 1,4,1000 &&
 		run "$dir/handoff.log" "$dir/plain/bench/handoff" --quick \
+			--rounds 1 &&
+		run "$dir/peers.log" "$dir/plain/bench/peers" --quick \
 			--rounds 1
 }
 
