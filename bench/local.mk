@@ -141,6 +141,8 @@ bench_peers_LDADD += bench/libboost.la -lstdc++
 endif
 
 EXTRA_DIST += bench/sizes bench/sizes.c bench/sizes.sh
+# A list, whatever make knows to do with a sizes.c that is younger.
+bench/sizes: ;
 
 EXTRA_DIST += bench/contention.svg bench/plants.sh bench/plot.sh
 CLEANFILES += bench/contention.csv bench/handoff.csv bench/peers.csv
