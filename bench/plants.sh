@@ -53,7 +53,7 @@ breaks pairs 'reserve by 1 thread' 'handoff --quick'
 breaks pairs 'reserve by 2 threads' 'handoff --quick'
 breaks idle 'idle waiter' 'handoff --quick'
 one='peers --plant ideal --peers tcmalloc,rte+cache,mimalloc --rounds 5'
-one="$one --only $(echo pair-64 pair-256 pair-4096 scaling bulk-32 across \
+one="$one --only $(echo pair-64 pair-256 pair-4096 pair-64x2 bulk-32 across \
 	reserve-1 reserve-2 last create | tr ' ' ,)"
 breaks slow 'pair-64  *kmem_cache/tcmalloc' "$one"
 breaks slow 'bulk-32  *kmem_cache/rte+cache' "$one"
@@ -65,7 +65,7 @@ breaks slow 'reserve-1  *reserve/rte+cache' "$one"
 breaks slow 'reserve-2  *reserve/rte+cache' "$one"
 breaks large 'pair-256  *kmem_cache/pair-64' "$one"
 breaks large 'pair-4096  *kmem_cache/pair-64' "$one"
-breaks lock 'scaling  *kmem_cache' "$one"
+breaks lock 'pair-64x2  *kmem_cache/pair-64' "$one"
 breaks late 'last  *reserve' "$one"
 breaks lost 'last  *share that came' "$one"
 

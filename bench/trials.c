@@ -181,6 +181,26 @@ void trials_print(const struct trials *t)
 	fflush(stdout);
 }
 
+void trials_print_speedup(const struct trials *t, const char *section,
+			  const char *base_section)
+{
+	size_t s = trials_section(t, section);
+	size_t base = trials_section(t, base_section);
+	size_t i;
+
+	if (s == NO_SUCH || base == NO_SUCH)
+		return;
+	printf("\n%s, times %s\n%-12s %9s %9s\n", section, base_section, "",
+	       "median", "best");
+	for (i = 0; i < t->nr_adapters; i++)
+		if (trials_ran(t, s, i) && trials_ran(t, base, i))
+			printf("%-12s %9.2f %9.2f\n", t->adapter[i]->name,
+			       trials_ratio(t, base, i, s, i),
+			       trials_least(t, base, i) /
+			       trials_least(t, s, i));
+	fflush(stdout);
+}
+
 void trials_csv(const struct trials *t, FILE *csv)
 {
 	size_t s, a;

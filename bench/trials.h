@@ -67,6 +67,10 @@ double trials_ended(const struct trials *t, size_t section, size_t adapter);
 double trials_ratio(const struct trials *t, size_t section, size_t adapter,
 		    size_t base_section, size_t base_adapter);
 
+/* How many times as fast this is as that, of each that was put to both. */
+void trials_print_speedup(const struct trials *t, const char *section,
+			  const char *base_section);
+
 /* All sections, for people; the base of each ratio is the first adapter. */
 void trials_print(const struct trials *t);
 void trials_csv(const struct trials *t, FILE *csv);

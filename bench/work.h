@@ -28,10 +28,8 @@ struct job {
 typedef void (work_fn)(const struct adapter *adapter, const struct job *job,
 		       struct outcome *outcome);
 
-/* ns of a pair, by nr threads at once (of one of them). */
+/* ns of a pair, by nr threads at once, all together. */
 work_fn work_pairs;
-/* Throughput of nr threads at once to that of one. */
-work_fn work_scaling;
 /* ns of an object, nr are taken and then given back, by one call for each or
  * for all. */
 work_fn work_batches;

@@ -22,8 +22,6 @@ static void work_on_pairs(struct worker *worker)
 	worker_stretches(worker, pairs);
 }
 
-/* Where several threads work the best stretch is one when the others were not
- * there, so then it says nothing. */
 void work_pairs(const struct adapter *adapter, const struct job *job,
 		struct outcome *outcome)
 {
@@ -34,25 +32,6 @@ void work_pairs(const struct adapter *adapter, const struct job *job,
 
 	crew_run(&crew, job->nr);
 	crew_outcome(&crew, job->nr, outcome);
-	if (job->nr > 1)
-		outcome->least = outcome->value;
-}
-
-void work_scaling(const struct adapter *adapter, const struct job *job,
-		  struct outcome *outcome)
-{
-	struct crew crew = {
-		.adapter = adapter, .job = job, .work = work_on_pairs,
-		.pool = adapter->create(job->size, NR_OBJECTS)
-	};
-	struct outcome one, many;
-
-	crew_run(&crew, 1);
-	crew_outcome(&crew, 1, &one);
-	crew_run(&crew, job->nr);
-	crew_outcome(&crew, job->nr, &many);
-	outcome->value = (double)job->nr * one.value / many.value;
-	outcome->least = outcome->value;
 }
 
 static void batches(struct worker *worker, size_t nr)

@@ -35,6 +35,7 @@ void crew_run(struct crew *crew, size_t nr)
 	if (cpus_first(cpu) < (int)nr ||
 	    pthread_barrier_init(&crew->start, NULL, (unsigned int)nr))
 		abort();
+	crew->start_ns = now_ns();
 	for (i = 0; i < nr; i++) {
 		crew->worker[i] = (struct worker) { .crew = crew, .nr = i };
 		cpus_start_on(&crew->worker[i].thread, cpu[i], begin,
@@ -52,13 +53,46 @@ bool workers_fit(size_t nr)
 	return cpus_first(cpu) >= (int)nr;
 }
 
+/* Puts what was done between two times into the windows between them. */
+static void record(struct worker *worker, uint64_t from, uint64_t to,
+		   double done)
+{
+	double rate = done / (double)(to - from);
+
+	while (from < to) {
+		uint64_t window = from / WINDOW_NS;
+		uint64_t end = (window + 1) * WINDOW_NS;
+
+		if (window >= NR_WINDOWS)
+			return;
+		if (end > to)
+			end = to;
+		worker->done_in[window] += rate * (double)(end - from);
+		from = end;
+	}
+}
+
+/* How long it took to do a thing nr times; takes that down if it counts. */
 static uint64_t time_of(struct worker *worker, size_t nr,
-			void (*step)(struct worker *worker, size_t nr))
+			void (*step)(struct worker *worker, size_t nr),
+			bool counts)
 {
 	uint64_t start = now_ns();
+	uint64_t start_ns = worker->crew->start_ns;
+	uint64_t end;
+	double ns;
 
 	step(worker, nr);
-	return now_ns() - start;
+	end = now_ns();
+	if (!counts || end == start)
+		return end - start;
+	ns = (double)(end - start);
+	worker->ns += ns;
+	worker->done += (double)nr;
+	if (ns / (double)nr < worker->least_ns)
+		worker->least_ns = ns / (double)nr;
+	record(worker, start - start_ns, end - start_ns, (double)nr);
+	return end - start;
 }
 
 /* Not because it was interrupted once. */
@@ -68,7 +102,7 @@ static bool is_stretch(struct worker *worker, size_t nr,
 	int i;
 
 	for (i = 0; i < 2; i++)
-		if (time_of(worker, nr, step) < STRETCH_NS)
+		if (time_of(worker, nr, step, false) < STRETCH_NS)
 			return false;
 	return true;
 }
@@ -85,13 +119,24 @@ void worker_stretches(struct worker *worker,
 		nr *= 2;
 	worker->least_ns = INFINITY;
 	do {
-		double ns = (double)time_of(worker, nr, step);
-
-		worker->ns += ns;
-		worker->done += (double)nr;
-		if (ns / (double)nr < worker->least_ns)
-			worker->least_ns = ns / (double)nr;
+		time_of(worker, nr, step, true);
 	} while (now_ns() < end);
+}
+
+static double best_window(const struct crew *crew, size_t nr)
+{
+	double most = 0;
+	size_t i, w;
+
+	for (w = 0; w < NR_WINDOWS; w++) {
+		double done = 0;
+
+		for (i = 0; i < nr; i++)
+			done += crew->worker[i].done_in[w];
+		if (done > most)
+			most = done;
+	}
+	return most;
 }
 
 void crew_outcome(const struct crew *crew, size_t nr, struct outcome *outcome)
@@ -99,12 +144,11 @@ void crew_outcome(const struct crew *crew, size_t nr, struct outcome *outcome)
 	double ns = 0, done = 0;
 	size_t i;
 
-	outcome->least = INFINITY;
 	for (i = 0; i < nr; i++) {
-		ns += crew->worker[i].ns;
+		ns += crew->worker[i].ns / (double)nr;
 		done += crew->worker[i].done;
-		if (crew->worker[i].least_ns < outcome->least)
-			outcome->least = crew->worker[i].least_ns;
 	}
 	outcome->value = ns / done;
+	outcome->least = nr == 1 ? crew->worker[0].least_ns
+				 : WINDOW_NS / best_window(crew, nr);
 }

@@ -15,6 +15,11 @@
 
 #define MAX_WORKERS	2
 
+/* What is done is also counted by when it was: all threads' work in the best of
+ * these is what they come to when nothing else keeps one of them from running. */
+#define WINDOW_NS	1000000
+#define NR_WINDOWS	128
+
 struct crew;
 
 struct worker {
@@ -24,6 +29,7 @@ struct worker {
 	double		ns;		/* spent, and on how many */
 	double		done;
 	double		least_ns;	/* of one, in the best stretch */
+	double		done_in[NR_WINDOWS];
 };
 
 struct crew {
@@ -33,6 +39,7 @@ struct crew {
 	void			*shared;	/* what they work on, if any */
 	void			(*work)(struct worker *worker);
 	pthread_barrier_t	start;
+	uint64_t		start_ns;	/* of the first window */
 	struct worker		worker[MAX_WORKERS];
 };
 
@@ -47,7 +54,8 @@ bool workers_fit(size_t nr);
 void worker_stretches(struct worker *worker,
 		      void (*step)(struct worker *worker, size_t nr));
 
-/* ns of one thing, of one thread, the mean of all; and the best stretch. */
+/* ns of one thing, all threads together: a thread of two takes twice that for
+ * each of its own.  The best stretch of one thread, or window of more. */
 void crew_outcome(const struct crew *crew, size_t nr, struct outcome *outcome);
 
 #endif /* BENCH_WORKERS_H */
