@@ -13,6 +13,7 @@
 #include "figures.h"
 
 #define WASTE_NS	1000
+#define MAX_OBJECTS	8192
 
 struct plant {
 	size_t	size;
@@ -76,8 +77,8 @@ static void *plant_create(size_t size, size_t nr)
 	if (!plant)
 		abort();
 	plant->size = size;
-	plant->nr = nr;
-	plant->memory = malloc(size * nr);
+	plant->nr = nr < MAX_OBJECTS ? nr : MAX_OBJECTS;
+	plant->memory = malloc(size * plant->nr);
 	if (!plant->memory)
 		abort();
 	return plant;

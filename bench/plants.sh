@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Shows that the limits of bench/contention, bench/handoff and bench/peers can
 # fail: plants a defect for each and looks for the line that it is to break.  The
-# same line has to be kept without the defect, or nothing is shown.  For goals
-# that are still to be reached, something else stands in that reaches them.
+# same line has to be kept without the defect, or nothing is shown.
 #
 # usage: bench/plants.sh [DIRECTORY OF THE PROGRAMS]
 set -eu
@@ -52,22 +51,25 @@ breaks relay 'within one core' 'handoff --quick'
 breaks pairs 'reserve by 1 thread' 'handoff --quick'
 breaks pairs 'reserve by 2 threads' 'handoff --quick'
 breaks idle 'idle waiter' 'handoff --quick'
-one='peers --plant ideal --peers tcmalloc,rte+cache,mimalloc --rounds 5'
-one="$one --only $(echo pair-64 pair-256 pair-4096 pair-64x2 bulk-32 across \
-	reserve-1 reserve-2 last create | tr ' ' ,)"
-breaks slow 'pair-64  *kmem_cache/tcmalloc' "$one"
+# For most of what peers is to reach nothing can be shown yet but with a stand-in.
+base='peers --plant ideal --peers tcmalloc,rte+cache,mimalloc --rounds 5'
+one="$base --only pair-64,bulk-32,across,reserve-1,reserve-2,create"
+for peer in tcmalloc rte+cache; do
+	breaks slow "pair-64  *kmem_cache/$peer" "$one"
+done
+for peer in rte+cache mimalloc; do
+	breaks slow "across  *kmem_cache/$peer" "$one"
+done
 breaks slow 'bulk-32  *kmem_cache/rte+cache' "$one"
-breaks slow 'across  *kmem_cache/mimalloc' "$one"
-breaks slow 'create  *kmem_cache/tcmalloc' "$one"
-breaks slow 'pair-64  *kmem_cache/rte+cache' "$one"
-breaks slow 'across  *kmem_cache/rte+cache' "$one"
 breaks slow 'reserve-1  *reserve/rte+cache' "$one"
 breaks slow 'reserve-2  *reserve/rte+cache' "$one"
+breaks slow 'create  *kmem_cache/tcmalloc' "$one"
+one="$base --only pair-64,pair-256,pair-4096"
 breaks large 'pair-256  *kmem_cache/pair-64' "$one"
 breaks large 'pair-4096  *kmem_cache/pair-64' "$one"
-breaks lock 'pair-64x2  *kmem_cache/pair-64' "$one"
-breaks late 'last  *reserve' "$one"
-breaks lost 'last  *share that came' "$one"
+breaks lock 'pair-64x2  *kmem_cache/pair-64' "$base --only pair-64,pair-64x2"
+breaks late 'last  *reserve' "$base --only last"
+breaks lost 'last  *share that came' "$base --only last"
 
 [ $failed -eq 0 ] && echo "every limit has failed once"
 exit $failed

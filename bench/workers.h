@@ -16,7 +16,7 @@
 #define MAX_WORKERS	2
 
 /* What is done is also counted by when it was: all threads' work in the best of
- * these is what they come to when nothing else keeps one of them from running. */
+ * these is what they come to when nothing keeps one of them from running. */
 #define WINDOW_NS	1000000
 #define NR_WINDOWS	128
 
