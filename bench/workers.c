@@ -111,12 +111,13 @@ void worker_stretches(struct worker *worker,
 		      void (*step)(struct worker *worker, size_t nr))
 {
 	uint64_t run_ns = worker->crew->job->quick ? RUN_NS / 10 : RUN_NS;
-	uint64_t end = now_ns() + run_ns;
+	uint64_t end;
 	size_t nr = 1;
 
 	/* What is done first fills caches, too. */
-	while (!is_stretch(worker, nr, step) && now_ns() < end)
+	while (!is_stretch(worker, nr, step))
 		nr *= 2;
+	end = now_ns() + run_ns;
 	worker->least_ns = INFINITY;
 	do {
 		time_of(worker, nr, step, true);
