@@ -83,11 +83,6 @@ static bool key_made;			/* fixed after key_once */
 
 __thread intptr_t counters_base = COUNTERS_NONE;
 
-/* This thread was refused a block, or gave it up at its exit.  It does not ask
- * again: it may be counting just because memory is short. */
-static __thread bool use_shared
-	__attribute__((tls_model("initial-exec")));
-
 static intptr_t in_words(const void *p)
 {
 	return (intptr_t)((uintptr_t)p >> 3);
@@ -99,8 +94,7 @@ static void release_block(void *arg)
 {
 	struct block *block = arg;
 
-	counters_base = COUNTERS_NONE;
-	use_shared = true;
+	counters_base = COUNTERS_NEVER;
 	pthread_mutex_lock(&blocks_lock);
 	block->next_free = free_blocks;
 	free_blocks = block;
@@ -163,7 +157,9 @@ static void set_base(void)
 {
 	struct block *block;
 
-	use_shared = true;
+	/* It does not ask again: it may be counting just because memory is
+	 * short. */
+	counters_base = COUNTERS_NEVER;
 	pthread_once(&key_once, make_key);
 	if (!key_made)
 		return;
@@ -175,7 +171,6 @@ static void set_base(void)
 		release_block(block);
 		return;
 	}
-	use_shared = false;
 	counters_base = in_words(block);
 }
 
@@ -183,7 +178,7 @@ COLD bool counters_try_block(void)
 {
 	int saved_errno = errno;
 
-	if (!use_shared)
+	if (counters_base == COUNTERS_NONE)
 		set_base();
 	errno = saved_errno;
 	return counters_base >= 0;

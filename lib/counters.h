@@ -37,7 +37,8 @@ struct counter_cell {
 	uint64_t	value[NR_COUNTERS];
 };
 
-#define COUNTERS_NONE	(INTPTR_MIN / 2)	/* thread without a block */
+#define COUNTERS_NONE	(INTPTR_MIN / 2)	/* thread without a block, */
+#define COUNTERS_NEVER	(INTPTR_MIN / 2 + 1)	/* that does not ask again */
 #define COUNTERS_CLOSED	(INTPTR_MIN / 2)	/* pool that wants the slow path */
 #define COUNTERS_SHARED	(INTPTR_MIN / 2 + 1)	/* pool without cells, if open */
 
