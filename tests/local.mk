@@ -28,7 +28,8 @@ check_SCRIPTS = \
 	tests/model/run.sh \
 	tests/time_namespace.sh
 TESTS += $(check_SCRIPTS)
-EXTRA_DIST += $(check_SCRIPTS) tests/errnos.list tests/model/wait.pml
+EXTRA_DIST += $(check_SCRIPTS) tests/errnos.list \
+	tests/model/layer.pml tests/model/wait.pml
 
 # The headers, from both languages.
 check_PROGRAMS += tests/header_c

@@ -3,27 +3,27 @@
 #
 #   run.sh [short|full]
 #
-# Has spin visit every state of wait.pml, in several configurations, and then
-# look for each of the seeded bugs, which must be found.  The short form takes
-# half a minute, the full one four minutes on two cores.  In "make
-# check" the default is the short form, unless KMEMPOOL_TEST_LONG is set; else
-# it is the full one.
+# Has spin visit every state of wait.pml and of layer.pml, in several
+# configurations, and then look for each of the seeded bugs, which must be
+# found.  The short form takes half a minute, the full one five minutes on two
+# cores.  In "make check" the default is the short form, unless
+# KMEMPOOL_TEST_LONG is set; else it is the full one.
 
 LC_ALL=C
 export LC_ALL
-model=$(cd "$(dirname "$0")" && pwd)/wait.pml
+here=$(cd "$(dirname "$0")" && pwd)
 : "${CC:=cc}"
 export CC
 
 # ---- one configuration, in a directory of its own -------------------------
 
-# once DIRECTORY LABEL EXPECTED OPTION...: what is EXPECTED is "holds" or what
-# pan is to find, with _ for each space.  Leaves the line for the table in
+# once DIRECTORY MODEL LABEL EXPECTED OPTION...: what is EXPECTED is "holds" or
+# what pan is to find, with _ for each space.  Leaves the line for the table in
 # DIRECTORY/line.
 once()
 {
-	dir=$1 label=$2 expected=$(echo "$3" | tr _ ' ')
-	shift 3
+	dir=$1 model=$here/$2.pml label=$3 expected=$(echo "$4" | tr _ ' ')
+	shift 4
 	cd "$dir" || return
 	states=0 seconds=0 verdict="does not build"
 	safety=-DSAFETY search=
@@ -52,7 +52,7 @@ once()
 	fi
 	result=ok
 	test "$verdict" = "$expected" || result=FAIL
-	printf '%-14s %9s states %6s s  %-4s %s\n' "$label" \
+	printf '%-15s %9s states %6s s  %-4s %s\n' "$label" \
 		"${states:-?}" "${seconds:-?}" "$result" "$verdict" >line
 	test $result = ok || {
 		echo "expected: $expected; options: $*"
@@ -92,11 +92,11 @@ trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM
 
 # Form, name, what is expected, options.  The numbers are sets of threads:
-# bit 0 is the first.
+# bit 0 is the first.  No two have the same name, in whichever model.
 #
 # Without TIMER nobody is woken but by a signal, so one that is lost leaves
 # somebody asleep for ever.
-cat >"$tmp/configurations" <<'END'
+cat >"$tmp/wait.configurations" <<'END'
 # No backend: all that can happen to requests of both kinds.
 full fixed FIXED=1 BULK=7 NOWAIT=7 TMO=1 CANCEL=2 SPINS=1 LATE=1
 short fixed-wait FIXED=1 BULK=6 SPINS=1 LATE=1
@@ -145,9 +145,34 @@ full cap-try MAX=1 MIN=1 BACKEND=1 FLAKY=1 TIMER=1 NOWAIT=1
 full cap-live MAX=2 FLAKY=1 TIMER=1 SINGLE=4 BULK=3 SPURIOUS=0 LIVE
 END
 
+cat >"$tmp/layer.configurations" <<'END'
+# What is in any lane is found, whoever is in flight there, or never lands.
+short recall LANE0=2 HAND=1 ALLOC=7 FREE=1
+full recall-moved LANE0=2 HAND=1 ALLOC=6 FREE=1 MOVES=1 STOPS=1
+full recall-lanes LANE0=2 LANE1=1 HAND=1 ALLOC=7 FREE=1 MOVES=1
+full recall-slabs SLABS=3 HAND=1 ALLOC=6 FREE=1 TWICE=2 MOVES=1
+# A lane is loaded again between two recalls that overlap.
+full recall-twice LANE0=1 HAND=1 ALLOC=7 FREE=1 TWICE=1
+# A magazine is split; others are on the same CPU.
+full split LANE0=2 HAND=3 ALLOC=5 FREE=3 SAME=3 MOVES=1
+full split-stopped LANE0=2 HAND=3 ALLOC=4 FREE=3 SAME=3 MOVES=2 STOPS=1
+full split-lanes LANE0=2 LANE1=1 HAND=4 ALLOC=3 FREE=4 TWICE=1 MOVES=1
+full split-none MAGS=2 LANE0=2 HAND=3 ALLOC=4 FREE=3 SAME=3 MOVES=1
+# The child finds what it has, though others were in flight, or recalling.
+full fork LANE0=1 HAND=1 ALLOC=6 FREE=1 FORK=2 TWICE=2
+full fork-moved LANE0=2 HAND=1 ALLOC=2 FREE=1 FORK=4 TWICE=3 MOVES=1
+# The same without restartable sequences.
+short claimed FALLBACK=1 LANE0=1 HAND=1 ALLOC=7 FREE=1
+full claimed-stopped FALLBACK=1 LANE0=1 HAND=1 ALLOC=6 FREE=1 MOVES=1 STOPS=1
+full claimed-twice FALLBACK=1 LANE0=1 HAND=1 ALLOC=7 FREE=1 TWICE=1 MOVES=1
+full claimed-split FALLBACK=1 LANE0=2 HAND=3 ALLOC=7 FREE=3 SAME=3 STOPS=1
+full claimed-none FALLBACK=1 MAGS=2 LANE0=2 HAND=3 ALLOC=4 FREE=3 SAME=3 MOVES=1
+full claimed-fork FALLBACK=1 LANE0=1 HAND=1 ALLOC=6 FREE=1 FORK=2 TWICE=5
+END
+
 # The property that each breaks, the configuration, what pan is to say.
 # Form, name of the seeded bug, configuration, what pan is to say.
-cat >"$tmp/bugs" <<'END'
+cat >"$tmp/wait.bugs" <<'END'
 # An element in two hands, or in none.
 full TIMEOUT fixed assertion violated
 full CANCEL fixed assertion violated
@@ -197,32 +222,63 @@ full OWED cap-kick invalid end state
 full UNTRIED cap-zero invalid end state
 END
 
-# The two lists as one: label, what is expected, options.
+cat >"$tmp/layer.bugs" <<'END'
+# Who is in flight writes to a magazine that others have.
+short UNFENCED recall assertion violated
+full FENCED_FIRST recall assertion violated
+full STAMP recall-twice assertion violated
+full UNLOCKED split assertion violated
+full MOVED split assertion violated
+full ATTACHED split assertion violated
+full BUSY claimed assertion violated
+# The fence does half of its work: it restarts, and makes stores arrive.
+short RESTART recall assertion violated
+full BARRIER recall assertion violated
+# The commit, or the release, may be seen without what came before.
+full COMMIT recall-twice assertion violated
+short RELEASE claimed assertion violated
+# An allocation fails though objects are free.
+full MISSED recall assertion violated
+full ONCE recall assertion violated
+# Nobody ends in the child what others have begun.
+full LIMBO fork assertion violated
+full CLAIMED claimed-fork assertion violated
+# Somebody waits for a thread that never runs again.
+full WAITS recall-moved invalid end state
+END
+
+# The lists of a model as one: model, label, what is expected, options.
 jobs()
 {
-	grep -v '^#' "$tmp/configurations" | while read -r when name options; do
+	list=$tmp/$1.configurations
+	grep -v '^#' "$list" | while read -r when name options; do
 		test "$when" = short || test "$form" = full || continue
-		echo "$name holds $options"
+		echo "$1 $name holds $options"
 	done
-	grep -v '^#' "$tmp/bugs" | while read -r when bug name expected; do
+	grep -v '^#' "$tmp/$1.bugs" | while read -r when bug name expected; do
 		test "$when" = short || test "$form" = full || continue
-		options=$(sed -n "s/^[a-z]* $name //p" "$tmp/configurations")
-		echo "$bug $(echo "$expected" | tr ' ' _) BUG_$bug=1 $options"
+		options=$(sed -n "s/^[a-z]* $name //p" "$list")
+		expected=$(echo "$expected" | tr ' ' _)
+		echo "$1 $bug $expected BUG_$bug=1 $options"
 	done
 }
 
-# Every bug of the model is in the list, and the other way round.
-sed -n 's/^[a-z]* \([A-Z_]*\) .*/\1/p' "$tmp/bugs" | sort >"$tmp/listed"
-sed -n 's/^#if.*BUG_\([A-Z_]*\).*/\1/p' "$model" | sort -u >"$tmp/seeded"
-diff "$tmp/listed" "$tmp/seeded" || exit 1
-
-jobs >"$tmp/jobs"
+for model in wait layer; do
+	# Every bug of the model is in the list, and the other way round.
+	sed -n 's/^[a-z]* \([A-Z_]*\) .*/\1/p' "$tmp/$model.bugs" |
+		sort >"$tmp/listed"
+	sed -n 's/^#if.*BUG_\([A-Z_]*\).*/\1/p' "$here/$model.pml" |
+		sort -u >"$tmp/seeded"
+	diff "$tmp/listed" "$tmp/seeded" || exit 1
+	jobs $model
+done >"$tmp/jobs"
 nr=0
-while read -r label expected options; do
+while read -r model label expected options; do
 	nr=$((nr + 1))
 	dir=$tmp/$(printf %02d $nr)
 	mkdir "$dir"
-	echo "$dir $label $expected $(echo " $options" | sed 's/ / -D/g')"
+	options=$(echo " $options" | sed 's/ / -D/g')
+	echo "$dir $model $label $expected $options"
 done <"$tmp/jobs" |
 	xargs -P "$(getconf _NPROCESSORS_ONLN)" -L 1 sh "$0" once
 cat "$tmp"/*/line
