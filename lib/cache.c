@@ -2,10 +2,11 @@
 /*
  * cache.c - the calls on a cache
  *
- * What can be seen at no cost is always looked at when an object comes back,
- * since its slab has to be found anyway: that there is one, and of which cache;
- * and where the free list is outside the objects, that it is an object, and
- * out.  Caches with checks go by checked.c instead.
+ * An object is taken from, and put into, the magazine of this CPU, where
+ * nothing is looked at.  What can be seen at no cost is looked at when an object
+ * comes back to its slab, which has to be found anyway: that there is one, and
+ * of which cache; and where the free list is outside the objects, that it is an
+ * object, and out.  Caches with checks have no layer, and go by checked.c.
  */
 #include "config.h"
 
@@ -17,6 +18,7 @@
 #include "checked.h"
 #include "gfp_known.h"
 #include "registry.h"
+#include "rseq.h"
 
 /* 0 or -EINVAL. */
 static int check_call(const struct kmem_cache *cache, gfp_t gfp)
@@ -28,11 +30,20 @@ static int check_call(const struct kmem_cache *cache, gfp_t gfp)
 	return 0;
 }
 
+static inline void *take(struct kmem_cache *cache, gfp_t gfp)
+{
+	void *object = rseq_pop(cache->layer.cpus);
+
+	if (unlikely(!object))
+		layer_take(cache, &object, 1, gfp);
+	return object;
+}
+
 void *cache_alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller)
 {
-	void *object;
+	void *object = take(cache, gfp);
 
-	if (!slabs_take(cache, &object, 1, gfp))
+	if (unlikely(!object))
 		return NULL;
 	if (unlikely(cache->checked) &&
 	    checked_hand_out(cache, &object, 1, gfp, caller))
@@ -42,7 +53,7 @@ void *cache_alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller)
 	return object;
 }
 
-static void *alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller)
+static COLD void *alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller)
 {
 	void *object;
 
@@ -58,6 +69,13 @@ static void *alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller)
 
 void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp_mask)
 {
+	void *object;
+
+	if (likely(cache && !(gfp_mask & ~GFP_KNOWN_PLAIN))) {
+		object = rseq_pop(cache->layer.cpus);
+		if (likely(object))
+			return object;
+	}
 	return alloc(cache, gfp_mask, __builtin_return_address(0));
 }
 
@@ -76,12 +94,12 @@ bool kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp_mask, size_t n,
 		errno = EINVAL;
 		return false;
 	}
-	done = slabs_take(cache, objects, n, gfp_mask);
+	done = layer_take(cache, objects, n, gfp_mask);
 	if (done < n) {
 		if (unlikely(cache->checked))
 			checked_put_back(cache, objects, done);
 		else
-			slabs_untake(cache, objects, done);
+			layer_untake(cache, objects, done);
 		errno = ENOMEM;
 		return false;
 	}
@@ -99,18 +117,29 @@ bool kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp_mask, size_t n,
 
 void cache_free(struct kmem_cache *cache, void *object, const void *caller)
 {
+	if (likely(rseq_push(cache->layer.cpus, object)))
+		return;
 	if (unlikely(cache->checked)) {
 		checked_take_back(cache, object, caller);
 		return;
 	}
 	check_object(cache, object);
-	slabs_give(cache, &object, 1);
+	layer_give(cache, &object, 1);
+}
+
+static COLD void free_slow(struct kmem_cache *cache, void *object,
+			   const void *caller)
+{
+	if (cache && object)
+		cache_free(cache, object, caller);
 }
 
 void kmem_cache_free(struct kmem_cache *cache, void *object)
 {
-	if (cache && object)
-		cache_free(cache, object, __builtin_return_address(0));
+	/* As in mempool_free(): one test for two NULLs. */
+	if (unlikely(!((uintptr_t)cache & (uintptr_t)object)) ||
+	    unlikely(!rseq_push(cache->layer.cpus, object)))
+		free_slow(cache, object, __builtin_return_address(0));
 }
 
 static void free_checked(struct kmem_cache *cache, size_t n, void **objects,
@@ -130,7 +159,7 @@ static size_t free_run(struct kmem_cache *cache, size_t n, void **objects)
 
 	for (nr = 0; nr < n && objects[nr]; nr++)
 		check_object(cache, objects[nr]);
-	slabs_give(cache, objects, nr);
+	layer_give(cache, objects, nr);
 	return nr;
 }
 
@@ -154,7 +183,7 @@ int kmem_cache_shrink(struct kmem_cache *cache)
 {
 	if (!cache)
 		return -EINVAL;
-	cache_quiesce(cache);
+	layer_flush(cache, false);
 	slabs_shrink(cache);
 	return 0;
 }
@@ -163,7 +192,7 @@ int kmem_cache_reset(struct kmem_cache *cache)
 {
 	if (!cache)
 		return -EINVAL;
-	cache_quiesce(cache);
+	layer_flush(cache, true);
 	if (cache->checked)
 		checked_take_back_all(cache);
 	slabs_reset(cache);
@@ -174,7 +203,7 @@ int kmem_cache_validate(struct kmem_cache *cache)
 {
 	if (!cache)
 		return -EINVAL;
-	cache_quiesce(cache);
+	layer_flush(cache, false);
 	return checked_validate(cache);
 }
 
@@ -187,24 +216,27 @@ int kmem_cache_get_stats(struct kmem_cache *cache,
 			 struct kmem_cache_stats *stats, size_t size)
 {
 	struct kmem_cache_stats now = { 0 };
+	uint64_t held;
 	int list;
 
 	if (!cache || !stats || !size)
 		return -EINVAL;
-	cache_quiesce(cache);
+	layer_flush(cache, false);
 	now.object_size = cache->layout.size;
 	now.stride = cache->layout.stride;
 	now.slab_size = cache->layout.run_size;
 	now.slab_objects = cache->layout.nr;
 	cache_lock(cache);
-	now.active = cache->active;
+	/* What moves from lane to lane meanwhile may be counted twice. */
+	held = layer_held(cache);
+	now.active = held < cache->active ? cache->active - held : 0;
 	now.objects = (uint64_t)cache->nr_slabs * cache->layout.nr;
 	now.slabs_full = cache->lists[SLAB_FULL].nr;
 	now.slabs_empty = cache->lists[SLAB_EMPTY].nr;
 	for (list = SLAB_PARTIAL; list < SLAB_FULL; list++)
 		now.slabs_partial += cache->lists[list].nr;
-	now.allocs = cache->allocs;
-	now.frees = cache->frees;
+	now.allocs = cache->allocs + layer_taken(cache);
+	now.frees = now.allocs - now.active - cache->forgotten;
 	now.failures = cache->failures;
 	now.slabs_made = cache->slabs_made;
 	now.slabs_returned = cache->slabs_returned;

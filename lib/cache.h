@@ -6,7 +6,8 @@
  *
  *   cache.c      the calls
  *   checked.c    what is checked, where the flags ask for it
- *   quiesce      what a layer in front of the lists holds: nothing yet
+ *   layer.c      magazines in front of the lists: loaded near a CPU, or in the
+ *                depot; lane.c and rseq.c: whose they are; magazine.c: memory
  *   slabs.c      the lists of slabs: which gives, which goes
  *   slab.c       one slab
  *   pages.c      memory; pagemap.c: from an address to its slab
@@ -18,6 +19,7 @@
 #include <kmempool/slab.h>
 
 #include "compiler.h"
+#include "layer.h"
 #include "lock.h"
 #include "pagemap.h"
 #include "slab.h"
@@ -52,6 +54,8 @@ struct kmem_cache {
 	mempool_t		*typed;		/* the pool, while that is; else NULL;
 						   atomic */
 
+	struct layer		layer;
+
 	unsigned int		colour;		/* of the next slab; atomic */
 
 	struct pool_lock	lock __attribute__((aligned(CACHE_LINE)));
@@ -66,9 +70,9 @@ struct kmem_cache {
 	unsigned int		since_return;	/* events since the last one */
 	unsigned int		least_empty;	/* slabs, since the epoch began */
 
-	uint64_t		active;		/* objects outside */
-	uint64_t		allocs;
-	uint64_t		frees;
+	uint64_t		active;		/* objects that no slab has */
+	uint64_t		allocs;		/* but for what layer.c counts */
+	uint64_t		forgotten;	/* objects, by resets */
 	uint64_t		failures;
 	uint64_t		slabs_made;
 	uint64_t		slabs_returned;
@@ -84,16 +88,6 @@ static inline void cache_lock(struct kmem_cache *cache)
 static inline void cache_unlock(struct kmem_cache *cache)
 {
 	pool_lock_release(&cache->lock);
-}
-
-/*
- * Brings back what is held in front of the lists.  Destroy, shrink, reset,
- * validate, statistics, and an allocation that is about to fail begin with
- * this.
- */
-static inline void cache_quiesce(struct kmem_cache *cache)
-{
-	(void)cache;
 }
 
 /* The cache that @slab is of, or NULL; for any address's slab. */
@@ -140,16 +134,33 @@ int cache_destroy(struct kmem_cache *cache);
 void *cache_alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller);
 void cache_free(struct kmem_cache *cache, void *object, const void *caller);
 
-/* ---- slabs.c: without the lock ---- */
+/* ---- slabs.c ---- */
 
-/* Up to @n objects into @objects: how many, fewer only when there is no more to
- * be had.  Neither zeroed nor checked. */
+/* With the lock: up to @n objects into @objects, of slabs that there are: how
+ * many.  Neither zeroed nor checked.  @fresh is set if any has to be touched
+ * before it is given back: that is done without the lock. */
 size_t slabs_take(struct kmem_cache *cache, void **objects, size_t n,
-		  gfp_t gfp);
-/* Each is an object of @cache. */
-void slabs_give(struct kmem_cache *cache, void **objects, size_t n);
-/* The same for what was taken and never handed out: it is not counted. */
-void slabs_untake(struct kmem_cache *cache, void **objects, size_t n);
+		  bool *fresh);
+void slabs_touch(const struct kmem_cache *cache, void *const *objects,
+		 size_t n);
+
+/* Without the lock: a new slab, or NULL; with it: that slab is one of the
+ * cache's. */
+struct slab *slabs_make(struct kmem_cache *cache, gfp_t gfp);
+void slabs_add(struct kmem_cache *cache, struct slab *slab);
+
+#define SLABS_PUT_MAX	128		/* objects under one lock */
+
+/* With the lock: they go to their slabs, at most SLABS_PUT_MAX, and @going is a
+ * chain of slabs to be unmade without it.  NULL; or the first of them that is no
+ * object of @cache, or free, and so are the rest not given. */
+void *slabs_put(struct kmem_cache *cache, void *const *objects, size_t n,
+		struct slab **going);
+void slabs_unmake(struct slab *going);
+
+/* Without the lock: each goes to its slab; anything else is reported, and ends
+ * the program. */
+void slabs_give(struct kmem_cache *cache, void *const *objects, size_t n);
 /* Every empty slab goes back. */
 void slabs_shrink(struct kmem_cache *cache);
 /* Every object is free; no call overlaps. */

@@ -21,6 +21,7 @@
 			 SLAB_STORE_USER | SLAB_CONSISTENCY_CHECKS | \
 			 SLAB_PANIC)
 #define MIN_PARTIAL_DEFAULT	1
+#define GENERAL_CAP_BYTES	(16u << 10)	/* layer.c, section 7 */
 
 struct registry registry_caches = REGISTRY_INIT;
 
@@ -93,6 +94,7 @@ static void free_cache(struct kmem_cache *cache)
 {
 	free(cache->name);
 	pool_lock_destroy(&cache->lock);
+	layer_fini(&cache->layer);
 	free(cache);
 }
 
@@ -101,6 +103,20 @@ static bool shares_runs(const struct kmem_cache *cache)
 {
 	return !cache->checked && cache->layout.size >= RUNS_OBJECT_MIN &&
 	       cache->layout.run_size <= RUNS_SIZE_MAX;
+}
+
+/* Each use of a checked object is seen; and what shares its runs keeps nothing. */
+static size_t layer_stride(const struct kmem_cache *cache)
+{
+	return cache->checked || cache->shares_runs ? 0 : cache->layout.stride;
+}
+
+/* Most objects of a magazine; 0: no wish. */
+static unsigned int layer_cap(const struct kmem_cache *cache, enum cache_use use,
+			      unsigned int wanted)
+{
+	return use == CACHE_GENERAL ? GENERAL_CAP_BYTES / cache->layout.stride
+				    : wanted;
 }
 
 static int make(struct kmem_cache **made, const char *name, unsigned int size,
@@ -143,6 +159,9 @@ static int make(struct kmem_cache **made, const char *name, unsigned int size,
 		goto free_memory;
 	if (pool_lock_init(&cache->lock, NULL))
 		goto free_name;
+	if (layer_init(&cache->layer, layer_stride(cache),
+		       layer_cap(cache, use, args.cache_size)))
+		goto destroy_lock;
 	err = fork_watch();
 	if (!err)
 		err = registry_add(&registry_caches, cache, &cache->entry);
@@ -153,6 +172,8 @@ static int make(struct kmem_cache **made, const char *name, unsigned int size,
 	*made = cache;
 	return 0;
 
+destroy_lock:
+	pool_lock_destroy(&cache->lock);
 free_name:
 	free(cache->name);
 free_memory:
@@ -214,7 +235,7 @@ int cache_destroy(struct kmem_cache *cache)
 		report_and_abort("libkmempool: %p is being destroyed, but there "
 				 "is no such cache; destroy each once\n",
 				 (void *)cache);
-	cache_quiesce(cache);
+	layer_flush(cache, true);
 	cache_lock(cache);
 	active = cache->active;
 	cache_unlock(cache);
@@ -225,6 +246,8 @@ int cache_destroy(struct kmem_cache *cache)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	registry_remove(&registry_caches, cache->entry);
 	pthread_setcancelstate(cancel_state, NULL);
+	/* A visitor that we waited for may have used it. */
+	layer_flush(cache, true);
 	slabs_shrink(cache);
 	free_cache(cache);
 	return 0;

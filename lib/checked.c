@@ -181,7 +181,7 @@ void checked_put_back(struct kmem_cache *cache, void **objects, size_t n)
 			fill_free(cache, objects[i]);
 		set_link(cache, objects[i], LINK_BUSY);
 	}
-	slabs_untake(cache, objects, n);
+	layer_untake(cache, objects, n);
 }
 
 int checked_hand_out(struct kmem_cache *cache, void **objects, size_t n,

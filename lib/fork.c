@@ -7,7 +7,7 @@
  *
  *   the making of general caches, watch_lock, the pools' registry, each pool
  *   (in the registry's order), the caches' registry, each cache, runs, the
- *   headers of slabs, counters
+ *   headers of slabs, the magazines that nobody uses, counters
  *
  * in which nobody else takes two, but for others inside the first, and after it
  *
@@ -45,6 +45,7 @@
 #include "core.h"
 #include "counters.h"
 #include "kmalloc.h"
+#include "magazine.h"
 #include "registry.h"
 #include "runs.h"
 #include "slab.h"
@@ -86,6 +87,12 @@ static void release_cache(void *object)
 	cache_unlock(object);
 }
 
+static void restart_cache(void *object)
+{
+	layer_child(object);
+	cache_unlock(object);
+}
+
 static void prepare(void)
 {
 	kmalloc_prepare();
@@ -94,12 +101,14 @@ static void prepare(void)
 	registry_prepare(&registry_caches, hold_cache);
 	runs_prepare();
 	slab_prepare();
+	magazine_prepare();
 	counters_prepare();
 }
 
 static void parent(void)
 {
 	counters_parent();
+	magazine_resume();
 	slab_parent();
 	runs_parent();
 	registry_parent(&registry_caches, release_cache);
@@ -113,9 +122,10 @@ static void child(void)
 	spin_child();
 	track_child();
 	counters_child();
+	magazine_resume();
 	slab_child();
 	runs_child();
-	registry_child(&registry_caches, release_cache);
+	registry_child(&registry_caches, restart_cache);
 	registry_child(&registry_pools, restart_pool);
 	registry_child_pins();
 	pthread_mutex_unlock(&watch_lock);

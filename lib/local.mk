@@ -26,6 +26,8 @@ libkmempool_core_la_SOURCES = \
 	lib/counters.h \
 	lib/deadline.c \
 	lib/deadline.h \
+	lib/debug.c \
+	lib/debug.h \
 	lib/fill.c \
 	lib/fill.h \
 	lib/find.c \
@@ -35,10 +37,16 @@ libkmempool_core_la_SOURCES = \
 	lib/invariant.h \
 	lib/kmalloc.c \
 	lib/kmalloc.h \
+	lib/lane.c \
+	lib/lane.h \
+	lib/layer.c \
+	lib/layer.h \
 	lib/lifecycle.c \
 	lib/lifecycle.h \
 	lib/lock.c \
 	lib/lock.h \
+	lib/magazine.c \
+	lib/magazine.h \
 	lib/mempool.c \
 	lib/misuse.c \
 	lib/misuse.h \
@@ -57,6 +65,8 @@ libkmempool_core_la_SOURCES = \
 	lib/resize.c \
 	lib/retry.c \
 	lib/retry.h \
+	lib/rseq.c \
+	lib/rseq.h \
 	lib/runs.c \
 	lib/runs.h \
 	lib/slab.c \

@@ -8,6 +8,7 @@
 #define LIB_LOCK_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "compiler.h"
@@ -39,6 +40,12 @@ static inline void pool_lock_take(struct pool_lock *lock)
 {
 	if (unlikely(lock->inheriting || pthread_spin_trylock(&lock->word)))
 		pool_lock_take_slowly(lock);
+}
+
+/* False when another thread has it.  Not for one that inherits. */
+static inline bool pool_lock_try(struct pool_lock *lock)
+{
+	return !pthread_spin_trylock(&lock->word);
 }
 
 static inline void pool_lock_release(struct pool_lock *lock)

@@ -29,7 +29,7 @@ static int let_go(void *object, void *arg)
 	(void)arg;
 	if (cache->reclaim)
 		cache->reclaim(cache->ctor_arg);
-	cache_quiesce(cache);
+	layer_flush(cache, false);
 	slabs_shrink(cache);
 	return 0;
 }

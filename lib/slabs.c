@@ -56,14 +56,16 @@
  *
  * 6. Lock order
  *
- * The cache's lock is a leaf.  Slabs are made and unmade without it, and what is
- * written into an object for the first time, its link, is written before it is
- * taken: that may be a page fault.
+ * The cache's lock is a leaf.  Slabs are made and unmade without it.  What is
+ * written into an object for the first time may be a page fault, so whoever takes
+ * one that was never handed out touches it before it can come back, without the
+ * lock; its link is written with it.
  *
  * 7. What this file does not do
  *
- * It does not check what it is given.  While one thread makes a slab another
- * that needs one makes its own.
+ * It does not check what it is given, and asks nobody to let go when there is no
+ * memory (layer.c).  While one thread makes a slab another that needs one makes
+ * its own.
  */
 #include "config.h"
 
@@ -72,14 +74,12 @@
 #include <errno.h>
 
 #include "checked.h"
-#include "reclaim.h"
 
 #define EVENTS_SHORTLY(nr_slabs)	(2 * (nr_slabs) + 16)
 #define EVENTS_OF_EPOCH(nr_slabs)	(2 * (nr_slabs) + 64)
-#define GIVE_MAX	64		/* objects under one lock */
 /* Slabs that go at once.  Not fewer than one lock can make empty: they would
  * stay until the next call, which may never come. */
-#define GOING_MAX	GIVE_MAX
+#define GOING_MAX	SLABS_PUT_MAX
 
 /* ---- lists ------------------------------------------------------------- */
 
@@ -209,7 +209,7 @@ static struct slab *pop_surplus(struct kmem_cache *cache)
 	return going;
 }
 
-/* Leaves errno alone, as make_slab(), whatever callbacks do. */
+/* Leaves errno alone, as slabs_make(), whatever callbacks do. */
 static void unmake(struct slab *going, bool may_keep)
 {
 	int saved_errno = errno;
@@ -223,7 +223,7 @@ static void unmake(struct slab *going, bool may_keep)
 	errno = saved_errno;
 }
 
-static void add_slab(struct kmem_cache *cache, struct slab *slab)
+void slabs_add(struct kmem_cache *cache, struct slab *slab)
 {
 	if (cache->nr_returned) {
 		cache->nr_returned--;
@@ -250,121 +250,96 @@ static struct slab *best_slab(struct kmem_cache *cache)
 	return NULL;
 }
 
-static size_t take_some(struct kmem_cache *cache, void **objects, size_t n)
+size_t slabs_take(struct kmem_cache *cache, void **objects, size_t n,
+		  bool *fresh)
 {
 	struct slab *slab;
 	size_t done = 0;
+	uint16_t was;
 
 	while (done < n) {
 		slab = best_slab(cache);
 		if (!slab)
 			break;
+		was = slab->nr_fresh;
 		objects[done++] = slab_take(slab);
+		*fresh |= slab->nr_fresh != was;
 		if (slab->nr_used > slab->high)
 			relist(cache, slab);
 	}
 	cache->active += done;
-	cache->allocs += done;
 	return done;
 }
 
-/* Has found nothing: makes a slab, or finds that there is none to be had. */
-static struct slab *make_slab(struct kmem_cache *cache, gfp_t gfp)
+/* See section 6.  Nobody else has them, and nothing is in them. */
+void slabs_touch(const struct kmem_cache *cache, void *const *objects, size_t n)
+{
+	size_t i;
+
+	if (cache->layout.outside)
+		return;
+	for (i = 0; i < n; i++)
+		*(volatile uintptr_t *)objects[i] = 0;
+}
+
+struct slab *slabs_make(struct kmem_cache *cache, gfp_t gfp)
 {
 	unsigned int colour = __atomic_fetch_add(&cache->colour, 1,
 						 __ATOMIC_RELAXED);
 	int saved_errno = errno;
 	struct slab *slab = slab_make(cache, colour, gfp);
 
-	if (!slab) {
-		cache_quiesce(cache);
-		if (reclaim_from_all(gfp))
-			slab = slab_make(cache, colour, gfp);
-	}
 	errno = saved_errno;
 	return slab;
 }
 
-size_t slabs_take(struct kmem_cache *cache, void **objects, size_t n,
-		  gfp_t gfp)
-{
-	struct slab *slab = NULL;
-	size_t done = 0;
-	bool last = false;
-
-	for (;;) {
-		cache_lock(cache);
-		if (slab)
-			add_slab(cache, slab);
-		done += take_some(cache, objects + done, n - done);
-		if (done < n && last)
-			cache->failures++;
-		cache_unlock(cache);
-		if (done == n || last)
-			return done;
-		slab = make_slab(cache, gfp);
-		/* Others may have given some back meanwhile. */
-		last = !slab;
-	}
-}
-
 /* ---- giving ------------------------------------------------------------ */
 
-/* See section 6.  Nobody else has it. */
-static void touch(const struct kmem_cache *cache, void *object)
+static bool put_one(struct kmem_cache *cache, void *object)
 {
-	if (!cache->layout.outside)
-		*(volatile uintptr_t *)object = 0;
+	struct slab *slab = pagemap_find(object);
+
+	if (unlikely(!slab || slab_cache(slab) != cache ||
+		     slab_knows_free(slab, object)))
+		return false;
+	slab_give(slab, object);
+	if (slab->nr_used < slab->low)
+		relist(cache, slab);
+	return true;
 }
 
-static void give_some(struct kmem_cache *cache, void **objects, size_t n,
-		      bool had)
+void *slabs_put(struct kmem_cache *cache, void *const *objects, size_t n,
+		struct slab **going)
 {
-	struct slab *slab, *going;
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		touch(cache, objects[i]);
-	cache_lock(cache);
-	for (i = 0; i < n; i++) {
-		slab = pagemap_slab(objects[i]);
-		if (unlikely(slab_knows_free(slab, objects[i]))) {
-			cache_unlock(cache);
-			checked_misuse(cache, objects[i]);
-		}
-		slab_give(slab, objects[i]);
-		if (slab->nr_used < slab->low)
-			relist(cache, slab);
-	}
-	cache->active -= n;
-	if (had)
-		cache->frees += n;
-	else
-		cache->allocs -= n;
-	going = pop_surplus(cache);
-	cache_unlock(cache);
+	for (i = 0; i < n && put_one(cache, objects[i]); i++)
+		;
+	cache->active -= i;
+	*going = pop_surplus(cache);
+	return i < n ? objects[i] : NULL;
+}
+
+void slabs_unmake(struct slab *going)
+{
 	unmake(going, true);
 }
 
-static void give_all(struct kmem_cache *cache, void **objects, size_t n,
-		     bool had)
+void slabs_give(struct kmem_cache *cache, void *const *objects, size_t n)
 {
+	struct slab *going;
+	void *stray = NULL;
 	size_t i, some;
 
-	for (i = 0; i < n; i += some) {
-		some = n - i < GIVE_MAX ? n - i : GIVE_MAX;
-		give_some(cache, objects + i, some, had);
+	for (i = 0; i < n && !stray; i += some) {
+		some = n - i < SLABS_PUT_MAX ? n - i : SLABS_PUT_MAX;
+		cache_lock(cache);
+		stray = slabs_put(cache, objects + i, some, &going);
+		cache_unlock(cache);
+		unmake(going, true);
 	}
-}
-
-void slabs_give(struct kmem_cache *cache, void **objects, size_t n)
-{
-	give_all(cache, objects, n, true);
-}
-
-void slabs_untake(struct kmem_cache *cache, void **objects, size_t n)
-{
-	give_all(cache, objects, n, false);
+	if (unlikely(stray))
+		checked_misuse(cache, stray);
 }
 
 /* ---- all of them ------------------------------------------------------- */
@@ -419,6 +394,7 @@ void slabs_reset(struct kmem_cache *cache)
 	cache->keep = cache->nr_slabs;
 	cache->nr_events = 0;
 	cache->least_empty = cache->nr_slabs;
+	cache->forgotten += cache->active;
 	cache->active = 0;
 	cache->resets++;
 	cache_unlock(cache);

@@ -880,17 +880,21 @@ END_TEST
 
 /* ---- misuse that is always seen ------------------------------------------ */
 
+/* At the latest when what was given back goes to its slab. */
+
 static void *the_object;
 static struct kmem_cache *other;
 
 static void free_the_object(void)
 {
 	kmem_cache_free(cache, the_object);
+	kmem_cache_shrink(cache);
 }
 
 static void free_the_object_in_bulk(void)
 {
 	kmem_cache_free_bulk(cache, 1, &the_object);
+	kmem_cache_shrink(cache);
 }
 
 static void free_twice(void)
@@ -906,11 +910,13 @@ static void free_twice_in_bulk(void)
 	void *objects[2] = { the_object, the_object };
 
 	kmem_cache_free_bulk(cache, 2, objects);
+	kmem_cache_shrink(cache);
 }
 
 static void free_into_another(void)
 {
 	kmem_cache_free(other, the_object);
+	kmem_cache_shrink(other);
 }
 
 static void assert_no_object(void *address)
@@ -990,6 +996,7 @@ static void free_twice_with_another_between(void)
 	kmem_cache_free(cache, object);
 	kmem_cache_free(cache, second_object);
 	kmem_cache_free(cache, object);
+	kmem_cache_shrink(cache);
 }
 
 /* Where the free list is apart from the objects, all of it is seen. */

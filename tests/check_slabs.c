@@ -1049,5 +1049,7 @@ static Suite *suite(void)
 
 int main(void)
 {
+	/* What the slabs do is to be seen at once. */
+	setenv("KMEMPOOL_DEBUG", "nolayer", 1);
 	return run_suite(suite());
 }

@@ -18,6 +18,8 @@
 
 #include "cache.h"
 #include "fault.h"
+#include "lane.h"
+#include "magazine.h"
 #include "runs.h"
 #include "testlib.h"
 
@@ -264,6 +266,28 @@ static size_t chain_length(const struct slab *slab)
 	return nr;
 }
 
+static size_t stack_height(const struct magazine *magazine)
+{
+	size_t nr = 0;
+
+	for (; magazine; magazine = magazine->next)
+		nr++;
+	return nr;
+}
+
+/* The block that all magazines come from, as below, and lanes with nothing. */
+static void let_go_of_layers(void)
+{
+	struct magazine *magazine = magazine_get();
+
+	CHECK(magazine);
+	magazine_put(magazine);
+	CHECK(stack_height(magazine) == GRANULE / MAGAZINE_SIZE);
+	let_go((void *)((uintptr_t)magazine & ~(GRANULE - 1)));
+	if (lane_is_cpu)
+		let_go(lanes_none);
+}
+
 /* The page map's leaves, and the block that all headers of slabs come from:
  * these very mappings and no others.  No header is in use. */
 static void let_go_of_map_and_headers(void)
@@ -287,6 +311,7 @@ bool fault_nothing_held(void)
 	bool nothing = end_general_caches();
 
 	let_go_of_map_and_headers();
+	let_go_of_layers();
 	for (site = __start_fault_sites; site < __stop_fault_sites; site++) {
 		nr = held_by(*site);
 		if (nr <= most_kept((*site)->func))
@@ -515,15 +540,36 @@ int fault_madvise(struct fault_site *site, void *addr, size_t size, int advice)
 	return -1;
 }
 
-/* Only mbind() is called this way. */
-long fault_syscall(struct fault_site *site, long nr, void *a, size_t b, int c,
-		   void *d, size_t e, int f)
+/* Only mbind(), membarrier() and sched_getaffinity() are called this way. */
+long fault_syscall(struct fault_site *site, long nr, ...)
 {
-	CHECK(nr == SYS_mbind);
-	if (!fails(site))
-		return syscall(nr, a, b, c, d, e, f);
-	errno = ENOSYS;
-	return -1;
+	bool fail = fails(site);
+	long ret = -1;
+	va_list ap;
+
+	CHECK(nr == SYS_mbind || nr == SYS_membarrier ||
+	      nr == SYS_sched_getaffinity);
+	va_start(ap, nr);
+	if (fail) {
+		errno = ENOSYS;
+	} else if (nr == SYS_mbind) {
+		void *run = va_arg(ap, void *);
+		size_t size = va_arg(ap, size_t);
+		int policy = va_arg(ap, int);
+		void *mask = va_arg(ap, void *);
+		size_t bits = va_arg(ap, size_t);
+
+		ret = syscall(nr, run, size, policy, mask, bits, 0);
+	} else if (nr == SYS_sched_getaffinity) {
+		int pid = va_arg(ap, int);
+		size_t size = va_arg(ap, size_t);
+
+		ret = syscall(nr, pid, size, va_arg(ap, void *));
+	} else {
+		ret = syscall(nr, va_arg(ap, int), 0, 0);
+	}
+	va_end(ap);
+	return ret;
 }
 
 int fault_key_create(struct fault_site *site, pthread_key_t *key,

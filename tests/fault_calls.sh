@@ -30,6 +30,8 @@ __sched_cpucount                never fails
 __assert_fail                   does not return
 __errno_location                never fails
 __gcc_personality_v0            the compiler's
+__rseq_offset                   no call
+__rseq_size                     no call
 __pthread_cleanup_routine       the C library's, for pthread_cleanup_push()
 abort                           does not return
 bcmp                            never fails: what clang makes of memcmp
@@ -57,10 +59,14 @@ pthread_setcancelstate          fails only when misused
 pthread_spin_trylock            its failure is the way to stand back
 pthread_spin_unlock             never fails
 sched_getcpu                    answers -1 where it cannot: not known
+secure_getenv                   never fails: there is none
 snprintf                        a name, cut short at worst; no wide characters
 strcmp                          never fails
+strcspn                         never fails
 strlen                          never fails
-sysconf                         the page size is always there
+strncmp                         never fails
+sysconf                         the page size is always there; processors: at
+                                least one is supposed
 vsnprintf                       a report, cut short at worst
 write                           a report: nothing is left to do
 END

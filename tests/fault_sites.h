@@ -58,8 +58,7 @@ void *fault_mremap(struct fault_site *site, void *addr, size_t from, size_t to,
 		   int flags, ...);
 int fault_madvise(struct fault_site *site, void *addr, size_t size,
 		  int advice);
-long fault_syscall(struct fault_site *site, long nr, void *a, size_t b, int c,
-		   void *d, size_t e, int f);
+long fault_syscall(struct fault_site *site, long nr, ...);
 int fault_key_create(struct fault_site *site, pthread_key_t *key,
 		     void (*destructor)(void *));
 int fault_setspecific(struct fault_site *site, pthread_key_t key,

@@ -259,13 +259,17 @@ tests_explore_explore_SOURCES = \
 	lib/core.c \
 	lib/counters.c \
 	lib/deadline.c \
+	lib/debug.c \
 	lib/fill.c \
 	lib/find.c \
 	lib/fork.c \
 	lib/invariant.c \
 	lib/kmalloc.c \
+	lib/lane.c \
+	lib/layer.c \
 	lib/lifecycle.c \
 	lib/lock.c \
+	lib/magazine.c \
 	lib/mempool.c \
 	lib/misuse.c \
 	lib/pagemap.c \
@@ -288,14 +292,19 @@ tests_explore_explore_SOURCES = \
 	lib/wait.c \
 	lib/waitq.c \
 	tests/explore/atomics.h \
+	tests/explore/cpus.c \
+	tests/explore/cpus.h \
 	tests/explore/explore.h \
 	tests/explore/fiber.h \
 	tests/explore/forks.c \
 	tests/explore/order.c \
+	tests/explore/rseq.h \
 	tests/explore/scenarios_bulk.c \
 	tests/explore/scenarios_cache.c \
+	tests/explore/scenarios_cache.h \
 	tests/explore/scenarios_cap.c \
 	tests/explore/scenarios_fork.c \
+	tests/explore/scenarios_layer.c \
 	tests/explore/scenarios_life.c \
 	tests/explore/scenarios_pass.c \
 	tests/explore/scenarios_registry.c \
@@ -309,7 +318,8 @@ tests_explore_explore_SOURCES = \
 	tests/explore/world.h \
 	tests/explore/wrap.c
 tests_explore_explore_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib \
-	-DENABLE_DEBUG=1 -include $(top_srcdir)/tests/explore/atomics.h
+	-DENABLE_DEBUG=1 -include $(top_srcdir)/tests/explore/atomics.h \
+	-include $(top_srcdir)/tests/explore/rseq.h
 tests_explore_explore_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)
 tests_explore_explore_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=__assert_fail \

@@ -107,8 +107,9 @@ struct kmem_cache_args {
 	 * be waited for if it may be held around an allocation. */
 	void		(*reclaim)(void *ctor_arg);
 	unsigned int	min_partial;	/* empty slabs kept at least; default 1 */
-	unsigned int	cache_size;	/* objects kept near a CPU: a hint, of
-					   no effect in this release */
+	unsigned int	cache_size;	/* objects kept near a CPU at most: less
+					   than 4 are none; default 0: up to
+					   124, or 64 KiB */
 	int		node;		/* where slabs should lie: a hint, and 0,
 					   as -1, is none */
 };

@@ -38,12 +38,14 @@ compile()
 {
 	local from=$1 to=$2
 
-	$cc $flags -I"$top/lib" -include "$here/atomics.h" -c "$from" -o "$to"
+	$cc $flags -I"$top/lib" -include "$here/atomics.h" \
+		-include "$here/rseq.h" -c "$from" -o "$to"
 }
 
 mkdir "$dir/good" "$dir/tests"
 for c in "$top"/lib/*.c; do
-	compile "$c" "$dir/good/$(basename "$c" .c).o" || exit 1
+	# cpus.c stands in for it.
+	test "${c##*/}" = rseq.c || compile "$c" "$dir/good/$(basename "$c" .c).o" || exit 1
 done
 for c in "$here"/*.c; do
 	compile "$c" "$dir/tests/$(basename "$c" .c).o" || exit 1

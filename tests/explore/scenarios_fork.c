@@ -172,9 +172,9 @@ static void fork_against_waiters(void)
 static void fork_in_mid_section(void)
 {
 	world_make_fixed(1);
-	explore_spawn("holder", gives, take_for(0));
 	explore_spawn("a", takes_and_gives, NULL);
 	explore_spawn("forks", forks, NULL);
+	explore_spawn("holder", gives, take_for(2));
 }
 
 static void fork_against_alloc_and_free(void)

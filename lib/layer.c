@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * layer.c - magazines in front of the slabs of one cache
+ *
+ * Theory of operation
+ * ===================
+ *
+ * 1. Purpose
+ *
+ * Most objects are freed soon, and wanted again by the same CPU.  So each CPU
+ * has a magazine of free objects loaded, which is used without a lock (rseq.h,
+ * lane.c), and the cache's lock is taken for half a magazine at a time.
+ *
+ * 2. Objects
+ *
+ *   lane       of a CPU, or of some threads: has one magazine loaded.
+ *   depot      the magazines that are not loaded: full, which is to say that
+ *              they have objects, and empty.
+ *   limbo      those that were taken out of a lane by somebody else, and may
+ *              still be used by the CPU whose it was.
+ *
+ * 3. States of a magazine
+ *
+ *                 swap                    recall                  fence
+ *       depot <----------> loaded in a lane -----> limbo of recall n -----> depot
+ *
+ * All moves are made with the cache's lock, and so is that of objects between a
+ * magazine and their slabs.  Only what has to be touched first, since it was
+ * never handed out, is in the hands of one thread in between.
+ *
+ * 4. Invariants
+ *
+ *   I1  A free object is in one slab or one magazine, or was never handed out.
+ *   I2  Only who holds the lock changes what a lane has loaded.
+ *   I3  What was loaded before recall n began, and is in limbo with a stamp of
+ *       n or less, is used by nobody once a fence has passed that began after
+ *       it was put there.
+ *
+ * 5. Where objects come from
+ *
+ * lane, depot, partial slabs, a new slab; then the other lanes are recalled;
+ * then all caches are asked to let go.  Whoever has been served loads the lane
+ * with a magazine out of the depot, or half of one out of slabs, which costs the
+ * same lock.
+ *
+ * When the lane is full, half goes to the depot: what was freed last stays, and
+ * as many can follow each way before the lock is needed again.  A depot that
+ * has more than twice as many magazines as are loaded gives them back to the
+ * slabs: what is freed here and allocated there goes round by the depot,
+ * and does not need more.
+ *
+ * 6. Recall
+ *
+ * Stripping a lane is a store (lane.c).  The CPU may be in the middle of a
+ * sequence that has loaded the magazine already, so it goes to limbo until the
+ * fence has passed, which is a system call and made without the lock.  Several
+ * may recall at a time.  None waits for another: the one whose fence has passed
+ * takes what is in limbo with its own stamp or an older one, and that includes
+ * what others put there before it began.
+ *
+ * If the kernel refuses the fence, which a filter may make it do, the magazines
+ * stay in limbo until no call overlaps, and no more lanes are stripped.
+ *
+ * While one recalls, another may take what it recalled, and the rest with it to
+ * its own lane.  So an allocation fails only if no lane has been loaded since it
+ * stripped them: then nothing was free when it last held the lock.  Otherwise it
+ * recalls again; each time somebody else has got on.
+ *
+ * 7. How many
+ *
+ * A magazine holds up to 32 objects at first, and twice as many each time that
+ * the lock was found taken in an eighth of 64 cases, up to 124; but never more
+ * than 64 KiB of memory.  General caches, of which there are many, have a quarter
+ * of that: with all of it the resident memory of a mix of sizes grew by 4 %.
+ *
+ * 8. Counting
+ *
+ * Taking by the fast path is counted in the magazine's word, everything else
+ * with the lock.  Frees follow from that and from what is out.
+ *
+ * 9. Lock order
+ *
+ * The cache's lock is a leaf; magazines are got and put without it.
+ *
+ * 10. How it is checked
+ *
+ * tests/model/layer.pml is sections 3 to 6 and lane.c in Promela, with stores
+ * that arrive late; the explorer runs this code with sequences of its own
+ * (tests/explore/cpus.c), and with claims.
+ *
+ * 11. What this file does not do
+ *
+ * What is given back is not looked at, but for whether it is what was given back
+ * just before: that it is of another cache, or none, is found when it goes to
+ * its slab, or when the lock is needed for it anyway.
+ */
+#include "config.h"
+
+#include "layer.h"
+
+#include <errno.h>
+
+#include "cache.h"
+#include "checked.h"
+#include "debug.h"
+#include "lane.h"
+#include "reclaim.h"
+#include "rseq.h"
+
+#define CAP_FIRST	32		/* objects */
+#define CAP_LEAST	4
+#define CAP_BYTES	((size_t)64 << 10)
+#define WINDOW		64		/* times that the lock is taken, */
+#define MANY		8		/* and contended: a larger cap */
+
+#define TWICE		SIZE_MAX
+
+int layer_init(struct layer *layer, size_t stride, unsigned int cap)
+{
+	size_t most = stride ? CAP_BYTES / stride : 0;
+
+	lane_start();
+	layer->cpus = lanes_none;
+	if (cap && cap < most)
+		most = cap;
+	if (most < CAP_LEAST || debug_no_layer)
+		return 0;
+	layer->lanes = lanes_make();
+	if (!layer->lanes)
+		return -ENOMEM;
+	if (lane_is_cpu)
+		layer->cpus = layer->lanes;
+	layer->cap_max = most < MAGAZINE_MAX ? (unsigned int)most
+					     : MAGAZINE_MAX;
+	layer->cap = layer->cap_max < CAP_FIRST ? layer->cap_max : CAP_FIRST;
+	return 0;
+}
+
+void layer_fini(struct layer *layer)
+{
+	lanes_free(layer->lanes);
+}
+
+/* ---- the depot, with the lock ------------------------------------------ */
+
+static struct magazine *pop(struct magazine **list)
+{
+	struct magazine *magazine = *list;
+
+	if (magazine)
+		*list = magazine->next;
+	return magazine;
+}
+
+static void push(struct magazine **list, struct magazine *magazine)
+{
+	magazine->next = *list;
+	*list = magazine;
+}
+
+/* [L3] Read without the lock by get_spare(), which only wants to know whether to
+ * get one. */
+static void set_nr_empty(struct layer *layer, unsigned int nr)
+{
+	__atomic_store_n(&layer->nr_empty, nr, __ATOMIC_RELAXED);
+}
+
+static void push_empty(struct layer *layer, struct magazine *magazine)
+{
+	push(&layer->empty, magazine);
+	set_nr_empty(layer, layer->nr_empty + 1);
+}
+
+static struct magazine *pop_empty(struct layer *layer)
+{
+	struct magazine *magazine = pop(&layer->empty);
+
+	if (!magazine)
+		return NULL;
+	set_nr_empty(layer, layer->nr_empty - 1);
+	magazine->cap = layer->cap;
+	return magazine;
+}
+
+static struct magazine *pop_full(struct layer *layer)
+{
+	struct magazine *magazine = pop(&layer->full);
+
+	layer->nr_full -= magazine != NULL;
+	return magazine;
+}
+
+/* It is not loaded any more. */
+static void put_away(struct layer *layer, struct magazine *magazine)
+{
+	uint64_t word;
+
+	if (magazine == MAGAZINE_NONE)
+		return;
+	word = magazine_word(magazine);
+	layer->taken += word / WORD_TAKEN;
+	magazine_set_word(magazine, word & WORD_NR);
+	if (word & WORD_NR) {
+		push(&layer->full, magazine);
+		layer->nr_full++;
+	} else {
+		push_empty(layer, magazine);
+	}
+}
+
+/* ---- the lock ---------------------------------------------------------- */
+
+/* A magazine, if the depot has no empty one: to be got without the lock. */
+static struct magazine *get_spare(const struct layer *layer)
+{
+	if (!layer->lanes ||
+	    __atomic_load_n(&layer->nr_empty, __ATOMIC_RELAXED))	/* [L3] */
+		return NULL;
+	return magazine_get();
+}
+
+static void lock(struct kmem_cache *cache, struct magazine *spare)
+{
+	struct layer *layer = &cache->layer;
+	bool contended = !pool_lock_try(&cache->lock);
+
+	if (contended)
+		cache_lock(cache);
+	if (spare)
+		push_empty(layer, spare);
+	layer->nr_contended += contended;
+	if (++layer->nr_locked < WINDOW)
+		return;
+	if (layer->nr_contended >= MANY)
+		layer->cap = layer->cap < layer->cap_max / 2 ? 2 * layer->cap
+							     : layer->cap_max;
+	layer->nr_locked = 0;
+	layer->nr_contended = 0;
+}
+
+/* ---- recall ------------------------------------------------------------ */
+
+/* With the lock. */
+static void end_limbo(struct layer *layer, uint64_t stamp)
+{
+	struct magazine **link = &layer->limbo, *magazine;
+
+	while ((magazine = *link)) {
+		if (magazine->stamp <= stamp) {
+			*link = magazine->next;
+			put_away(layer, magazine);
+		} else {
+			link = &magazine->next;
+		}
+	}
+}
+
+/* With the lock. */
+static void strip(struct layer *layer, bool alone)
+{
+	struct magazine *magazine;
+	unsigned int i;
+
+	layer->nr_recalls++;
+	for (i = 0; i < lane_nr; i++) {
+		magazine = lane_strip(&layer->lanes[i], alone);
+		if (!magazine)
+			continue;
+		layer->nr_loaded--;
+		magazine->stamp = layer->nr_recalls;
+		push(&layer->limbo, magazine);
+	}
+}
+
+/*
+ * What lanes have is in the depot then.  False if that is nothing.  @alone: no
+ * call overlaps, so the fence only has to be tried.  @nr_loads: when the lanes
+ * had nothing.
+ */
+static bool recall(struct kmem_cache *cache, bool alone, uint64_t *nr_loads)
+{
+	struct layer *layer = &cache->layer;
+	uint64_t stamp;
+	bool any;
+
+	if (!layer->lanes || !(lane_can_fence() || alone))
+		return false;
+	cache_lock(cache);
+	strip(layer, alone);
+	stamp = layer->nr_recalls;
+	*nr_loads = layer->nr_loads;
+	any = layer->limbo;
+	cache_unlock(cache);
+	if (any && !lane_fence() && !alone)
+		return false;
+	cache_lock(cache);
+	end_limbo(layer, stamp);
+	any = layer->full;
+	cache_unlock(cache);
+	return any;
+}
+
+/* One magazine less than there are, if these are more than @most.  False if they
+ * were not. */
+static bool give_back(struct kmem_cache *cache, unsigned int most)
+{
+	struct layer *layer = &cache->layer;
+	struct magazine *magazine = NULL;
+	struct slab *going = NULL;
+	void *stray = NULL;
+	unsigned int nr;
+
+	cache_lock(cache);
+	if (layer->nr_full > most)
+		magazine = pop_full(layer);
+	if (magazine) {
+		nr = magazine_nr(magazine);
+		stray = slabs_put(cache, magazine_pop(magazine, nr), nr, &going);
+		put_away(layer, magazine);
+	}
+	cache_unlock(cache);
+	slabs_unmake(going);
+	if (unlikely(stray))
+		checked_misuse(cache, stray);
+	return magazine;
+}
+
+static void put_empty(struct kmem_cache *cache)
+{
+	struct magazine *empty, *magazine;
+
+	cache_lock(cache);
+	empty = cache->layer.empty;
+	cache->layer.empty = NULL;
+	set_nr_empty(&cache->layer, 0);
+	cache_unlock(cache);
+	while ((magazine = pop(&empty)))
+		magazine_put(magazine);
+}
+
+void layer_flush(struct kmem_cache *cache, bool alone)
+{
+	uint64_t nr_loads;
+
+	if (!cache->layer.lanes)
+		return;
+	recall(cache, alone, &nr_loads);
+	while (give_back(cache, 0))
+		;
+	put_empty(cache);
+}
+
+/* ---- taking ------------------------------------------------------------ */
+
+/* With the lock. */
+static size_t take_from_depot(struct layer *layer, void **objects, size_t n)
+{
+	struct magazine *magazine;
+	size_t done = 0, some, i;
+	void **from;
+
+	while (done < n && (magazine = layer->full)) {
+		some = magazine_nr(magazine);
+		if (some > n - done)
+			some = n - done;
+		from = magazine_pop(magazine, (unsigned int)some);
+		for (i = 0; i < some; i++)
+			objects[done++] = from[i];
+		if (!magazine_nr(magazine))
+			put_away(layer, pop_full(layer));
+	}
+	return done;
+}
+
+/* With the lock: half of it, and what is taken first from the end. */
+static void fill(struct kmem_cache *cache, struct magazine *magazine,
+		 bool *fresh)
+{
+	void **objects = magazine->objects, *object;
+	size_t nr = slabs_take(cache, objects, magazine->cap / 2, fresh), i;
+
+	for (i = 0; i < nr / 2; i++) {
+		object = objects[i];
+		objects[i] = objects[nr - 1 - i];
+		objects[nr - 1 - i] = object;
+	}
+	magazine_set_word(magazine, nr);
+}
+
+/* With the lock. */
+static struct magazine *swap(struct layer *layer, struct magazine *next)
+{
+	struct magazine *old = lane_swap(layer->lanes, next);
+
+	layer->nr_loaded += old == MAGAZINE_NONE;
+	layer->nr_loaded -= next == MAGAZINE_NONE;
+	return old;
+}
+
+/* With the lock. */
+static void load(struct layer *layer, struct magazine *magazine)
+{
+	magazine->cap = layer->cap;
+	layer->nr_loads++;
+	put_away(layer, swap(layer, magazine));
+}
+
+/* With the lock.  NULL; or a magazine that is to be loaded when its objects have
+ * been touched. */
+static struct magazine *reload(struct kmem_cache *cache)
+{
+	struct layer *layer = &cache->layer;
+	struct magazine *magazine = pop_full(layer);
+	bool fresh = false;
+
+	if (!magazine) {
+		magazine = pop_empty(layer);
+		if (!magazine)
+			return NULL;
+		fill(cache, magazine, &fresh);
+		if (fresh && !cache->layout.outside) {
+			layer->untouched += magazine_nr(magazine);
+			return magazine;
+		}
+	}
+	load(layer, magazine);
+	return NULL;
+}
+
+static void load_touched(struct kmem_cache *cache, struct magazine *magazine)
+{
+	slabs_touch(cache, magazine->objects, magazine_nr(magazine));
+	cache_lock(cache);
+	cache->layer.untouched -= magazine_nr(magazine);
+	load(&cache->layer, magazine);
+	cache_unlock(cache);
+}
+
+static size_t take_slowly(struct kmem_cache *cache, void **objects, size_t n,
+			  gfp_t gfp)
+{
+	struct layer *layer = &cache->layer;
+	/* When the lanes had nothing, as far as is known. */
+	uint64_t nr_loads = layer->lanes ? UINT64_MAX : 0;
+	bool fresh = false, last = false, moved;
+	struct magazine *untouched = NULL;
+	struct slab *slab = NULL;
+	size_t done = 0;
+
+	for (;;) {
+		lock(cache, get_spare(layer));
+		if (slab)
+			slabs_add(cache, slab);
+		done += take_from_depot(layer, objects + done, n - done);
+		done += slabs_take(cache, objects + done, n - done, &fresh);
+		if (done == n && layer->lanes)
+			untouched = reload(cache);
+		moved = layer->nr_loads != nr_loads && lane_can_fence();
+		last = last && !moved;
+		if (done == n || last)
+			cache->allocs += done;
+		cache->failures += done < n && last;
+		cache_unlock(cache);
+		if (done == n || last)
+			break;
+		slab = slabs_make(cache, gfp);
+		if (slab || (moved && recall(cache, false, &nr_loads)))
+			continue;
+		if (reclaim_from_all(gfp))
+			slab = slabs_make(cache, gfp);
+		/* Others may have given some back meanwhile. */
+		last = !slab;
+	}
+	if (fresh)
+		slabs_touch(cache, objects, done);
+	if (untouched)
+		load_touched(cache, untouched);
+	return done;
+}
+
+size_t layer_take(struct kmem_cache *cache, void **objects, size_t n,
+		  gfp_t gfp)
+{
+	struct layer *layer = &cache->layer;
+	size_t done = 0;
+
+	if (lane_is_cpu)
+		done = rseq_pop_run(layer->cpus, objects, n);
+	else if (layer->lanes)
+		done = lane_pop(layer->lanes, objects, n);
+	if (done < n)
+		done += take_slowly(cache, objects + done, n - done, gfp);
+	return done;
+}
+
+/* ---- giving ------------------------------------------------------------ */
+
+/* With the lock.  The newer half of a magazine that has become full goes on, the
+ * other to the depot.  False if there is no second magazine. */
+static bool halve(struct layer *layer, struct magazine **magazine)
+{
+	struct magazine *full = *magazine, *next = pop_empty(layer);
+	unsigned int nr = magazine_nr(full) / 2;
+
+	if (!next)
+		return false;
+	magazine_push(next, magazine_pop(full, nr), nr);
+	put_away(layer, full);
+	*magazine = next;
+	return true;
+}
+
+/* With the lock: how many of them the layer keeps; or TWICE, and none, when the
+ * first is what was given back last. */
+static size_t keep(struct layer *layer, void **objects, size_t n)
+{
+	struct magazine *magazine = swap(layer, MAGAZINE_NONE);
+	size_t done = 0, some;
+
+	if (magazine == MAGAZINE_NONE)
+		magazine = pop_empty(layer);
+	if (!magazine)
+		return 0;
+	if (magazine_has_last(magazine, objects[0])) {
+		put_away(layer, magazine);
+		return TWICE;
+	}
+	while (done < n) {
+		some = magazine->cap - magazine_nr(magazine);
+		if (!some) {
+			if (!halve(layer, &magazine))
+				break;
+			continue;
+		}
+		if (some > n - done)
+			some = n - done;
+		magazine_push(magazine, objects + done, (unsigned int)some);
+		done += some;
+	}
+	load(layer, magazine);
+	return done;
+}
+
+static size_t give_slowly(struct kmem_cache *cache, void **objects, size_t n)
+{
+	struct layer *layer = &cache->layer;
+	unsigned int most;
+	bool surplus;
+	size_t done;
+
+	lock(cache, get_spare(layer));
+	done = keep(layer, objects, n);
+	most = 2 * layer->nr_loaded;
+	surplus = layer->nr_full > most;
+	cache_unlock(cache);
+	if (unlikely(done == TWICE))
+		checked_misuse(cache, objects[0]);
+	while (surplus)
+		surplus = give_back(cache, most);
+	return done;
+}
+
+/* As the fast path, that what was given back just before is not. */
+static size_t push_to_cpu(struct layer *layer, void **objects, size_t n)
+{
+	return n > 1 ? rseq_push_run(layer->cpus, objects, n)
+		     : rseq_push(layer->cpus, objects[0]);
+}
+
+void layer_give(struct kmem_cache *cache, void **objects, size_t n)
+{
+	struct layer *layer = &cache->layer;
+	size_t done = 0;
+
+	if (!n)
+		return;
+	if (lane_is_cpu)
+		done = push_to_cpu(layer, objects, n);
+	else if (layer->lanes)
+		done = lane_push(layer->lanes, objects, n);
+	if (done < n && layer->lanes)
+		done += give_slowly(cache, objects + done, n - done);
+	if (done < n)
+		slabs_give(cache, objects + done, n - done);
+}
+
+void layer_untake(struct kmem_cache *cache, void **objects, size_t n)
+{
+	cache_lock(cache);
+	cache->allocs -= n;
+	cache_unlock(cache);
+	layer_give(cache, objects, n);
+}
+
+/* ---- counting ---------------------------------------------------------- */
+
+static uint64_t held_in(const struct magazine *list)
+{
+	uint64_t nr = 0;
+
+	for (; list; list = list->next)
+		nr += magazine_nr(list);
+	return nr;
+}
+
+uint64_t layer_held(const struct kmem_cache *cache)
+{
+	const struct layer *layer = &cache->layer;
+	uint64_t nr = held_in(layer->full) + held_in(layer->limbo) +
+		      layer->untouched;
+	unsigned int i;
+
+	for (i = 0; layer->lanes && i < lane_nr; i++)
+		nr += magazine_nr(layer->lanes[i].loaded);
+	return nr;
+}
+
+static uint64_t taken_of(const struct magazine *magazine)
+{
+	return magazine_word(magazine) / WORD_TAKEN;
+}
+
+uint64_t layer_taken(const struct kmem_cache *cache)
+{
+	const struct layer *layer = &cache->layer;
+	const struct magazine *magazine;
+	uint64_t nr = layer->taken;
+	unsigned int i;
+
+	for (magazine = layer->limbo; magazine; magazine = magazine->next)
+		nr += taken_of(magazine);
+	for (i = 0; layer->lanes && i < lane_nr; i++)
+		nr += taken_of(layer->lanes[i].loaded);
+	return nr;
+}
+
+/* ---- fork -------------------------------------------------------------- */
+
+void layer_child(struct kmem_cache *cache)
+{
+	struct layer *layer = &cache->layer;
+
+	/* Who might use what is in limbo, or has a lane, is not there; nor who
+	 * would have loaded the rest: that is as if handed out. */
+	end_limbo(layer, UINT64_MAX);
+	cache->allocs += layer->untouched;
+	layer->untouched = 0;
+	if (layer->lanes)
+		lanes_child(layer->lanes);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * layer.h - magazines in front of the slabs of one cache
+ */
+#ifndef LIB_LAYER_H
+#define LIB_LAYER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kmempool/gfp.h>
+
+#include "compiler.h"
+#include "magazine.h"
+
+struct kmem_cache;
+struct lane;
+
+struct layer {
+	/* fixed after create */
+	struct lane	*cpus;		/* the lanes, where they are CPUs';
+						   else lanes with nothing */
+	struct lane	*lanes;		/* all; NULL: no layer here */
+	unsigned int	cap_max;	/* most objects of a magazine */
+
+	/* under the cache's lock, and apart from what every call reads */
+	unsigned int	cap __attribute__((aligned(CACHE_LINE)));
+					/* the same, now */
+	unsigned int	nr_locked;	/* times the lock was taken, */
+	unsigned int	nr_contended;	/* and another thread had it */
+	unsigned int	nr_full;
+	unsigned int	nr_empty;	/* atomic [L3] */
+	unsigned int	nr_loaded;	/* lanes that have a magazine */
+	struct magazine	*full;		/* the depot: have objects; newest */
+	struct magazine	*empty;		/* first.  And have none */
+	struct magazine	*limbo;		/* recalled, may still be used */
+	uint64_t	nr_recalls;	/* begun */
+	uint64_t	nr_loads;	/* of lanes */
+	uint64_t	taken;		/* by the fast path, of those not loaded */
+	uint64_t	untouched;	/* objects that threads are about to load */
+};
+
+/* 0 or -ENOMEM.  @stride: bytes of an object; 0: no layer.  @cap: most objects
+ * of a magazine; 0: what seems right. */
+int layer_init(struct layer *layer, size_t stride, unsigned int cap);
+/* Has nothing any more. */
+void layer_fini(struct layer *layer);
+
+/* Up to @n objects: how many, fewer only when there is no more to be had.
+ * Neither zeroed nor checked. */
+size_t layer_take(struct kmem_cache *cache, void **objects, size_t n,
+		  gfp_t gfp);
+/* Each is an object of @cache. */
+void layer_give(struct kmem_cache *cache, void **objects, size_t n);
+/* The same for what was taken and never handed out: it is not counted. */
+void layer_untake(struct kmem_cache *cache, void **objects, size_t n);
+
+/* Everything goes back to the slabs.  @alone: no call overlaps. */
+void layer_flush(struct kmem_cache *cache, bool alone);
+
+/* With the lock: objects that the layer has; and, of those that left, how many
+ * did so by the fast path. */
+uint64_t layer_held(const struct kmem_cache *cache);
+uint64_t layer_taken(const struct kmem_cache *cache);
+/* In the child of a fork, with the lock. */
+void layer_child(struct kmem_cache *cache);
+
+#endif /* LIB_LAYER_H */

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scenarios_layer.c - few threads on two CPUs, and magazines of two objects
+ */
+#include "config.h"
+
+#include "cpus.h"
+#include "debug.h"
+#include "lane.h"
+#include "scenarios_cache.h"
+#include "world.h"
+
+#define CAP	2
+
+static void give_layer(struct kmem_cache *c, bool by_cpu)
+{
+	debug_no_layer = false;
+	cpus_begin(by_cpu);
+	require(!layer_init(&c->layer, 64, 0));
+	c->layer.cap = c->layer.cap_max = CAP;
+	debug_no_layer = true;
+}
+
+static void layer_world(bool by_cpu, unsigned int size, unsigned int nr_runs)
+{
+	cache_world(size, false, nr_runs);
+	give_layer(cache, by_cpu);
+}
+
+/* The objects that are free, in the lane of CPU 0, or of all. */
+static void leave_in_lane(unsigned int nr)
+{
+	void *objects[CAP];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		objects[i] = taken(cache);
+	for (i = 0; i < nr; i++)
+		kmem_cache_free(cache, objects[i]);
+}
+
+static void check_layer(void)
+{
+	require(cache->active == layer_held(cache));
+	layer_flush(cache, true);
+	require(!cache->layer.limbo && !cache->layer.nr_loaded);
+	check_caches();
+}
+
+/* ---- fibers ------------------------------------------------------------ */
+
+static unsigned int nr_kept;
+
+/* There are enough. */
+static void takes_and_keeps(void *where)
+{
+	void **object = where;
+
+	*object = kmem_cache_alloc(cache, GFP_NOWAIT);
+	require(*object);
+	use(*object);
+	nr_kept++;
+}
+
+static void takes_and_frees_twice(void *unused)
+{
+	(void)unused;
+	takes_and_frees(&cache);
+	takes_and_frees(&cache);
+}
+
+static void frees_two(void *objects)
+{
+	void **two = objects;
+
+	frees(two[0]);
+	frees(two[1]);
+}
+
+/* What others have of it is out there, but nothing is out of reach. */
+static void forks_and_recalls(void *unused)
+{
+	(void)unused;
+	if (!explore_fork())
+		return;
+	takes_and_frees(&cache);
+	require(!kmem_cache_shrink(cache));
+	require(layer_held(cache) == 0);
+	check_lists(cache);
+}
+
+static void looks(void *unused)
+{
+	struct kmem_cache_stats stats;
+
+	(void)unused;
+	require(!kmem_cache_get_stats(cache, &stats, sizeof(stats)));
+	require(stats.active <= stats.objects);
+}
+
+/* ---- scenarios --------------------------------------------------------- */
+
+static void *kept[NR_FIBERS];
+
+static void check_kept(void)
+{
+	int i;
+
+	for (i = 0; i < NR_FIBERS; i++)
+		if (kept[i])
+			kmem_cache_free(cache, kept[i]);
+	check_layer();
+}
+
+static void keep_none(void)
+{
+	int i;
+
+	nr_kept = 0;
+	for (i = 0; i < NR_FIBERS; i++)
+		kept[i] = NULL;
+}
+
+static void layer_two_on_a_cpu(void)
+{
+	layer_world(true, HALF / 2, 4);
+	leave_in_lane(1);
+	explore_spawn("a", takes_and_frees, &cache);
+	explore_spawn("b", takes_and_frees, &cache);
+}
+
+static void layer_two_migrate(void)
+{
+	layer_world(true, HALF / 2, 4);
+	leave_in_lane(1);
+	explore_spawn("a", takes_and_frees, &cache);
+	explore_spawn("b", takes_and_frees, &cache);
+	cpus_migrate(0);
+	cpus_migrate(1);
+	cpus_place(1, 1);
+}
+
+static void *two[2];
+
+/* A full lane is halved while another uses it. */
+static void layer_halved(void)
+{
+	layer_world(true, HALF / 2, 4);
+	two[0] = taken(cache);
+	two[1] = taken(cache);
+	leave_in_lane(2);
+	explore_spawn("frees", frees_two, two);
+	explore_spawn("takes", takes_and_frees, &cache);
+}
+
+static void layer_shrink_against_use(void)
+{
+	layer_world(true, HALF / 2, 4);
+	leave_in_lane(2);
+	explore_spawn("uses", takes_and_frees_twice, NULL);
+	explore_spawn("shrinks", shrinks, NULL);
+	cpus_place(1, 1);
+}
+
+static void layer_shrink_against_free(void)
+{
+	layer_world(true, WHOLE, 4);
+	two[0] = taken(cache);
+	two[1] = taken(cache);
+	explore_spawn("frees", frees_two, two);
+	explore_spawn("shrinks", shrinks, NULL);
+	cpus_place(1, 1);
+}
+
+static void layer_shrink_against_halving(void)
+{
+	layer_world(true, HALF / 2, 4);
+	two[0] = taken(cache);
+	leave_in_lane(2);
+	explore_spawn("frees", frees, two[0]);
+	explore_spawn("shrinks", shrinks, NULL);
+	cpus_place(1, 1);
+}
+
+/* One strips the lane of CPU 1 when the other is about to end its fence. */
+static void layer_two_recalls(void)
+{
+	layer_world(true, HALF / 2, 4);
+	leave_in_lane(1);
+	explore_spawn("shrinks", shrinks, NULL);
+	explore_spawn("uses", takes_and_frees_twice, NULL);
+	explore_spawn("shrinks-2", shrinks, NULL);
+	cpus_place(1, 1);
+}
+
+/* What is in the lane of CPU 0 is all that there is, and is enough. */
+static void layer_last_ones(void)
+{
+	layer_world(true, WHOLE, 2);
+	leave_in_lane(2);
+	keep_none();
+	explore_spawn("a", takes_and_keeps, &kept[0]);
+	explore_spawn("b", takes_and_keeps, &kept[1]);
+	cpus_place(1, 1);
+}
+
+static void layer_looked_at(void)
+{
+	layer_world(true, HALF / 2, 4);
+	two[0] = taken(cache);
+	explore_spawn("uses", takes_and_frees_twice, NULL);
+	explore_spawn("looks", looks, NULL);
+	explore_spawn("frees", frees, two[0]);
+	cpus_place(1, 1);
+	cpus_place(2, 1);
+}
+
+static void claimed_two(void)
+{
+	layer_world(false, HALF / 2, 4);
+	leave_in_lane(1);
+	explore_spawn("a", takes_and_frees, &cache);
+	explore_spawn("b", takes_and_frees, &cache);
+}
+
+static void claimed_shrink_against_use(void)
+{
+	layer_world(false, HALF / 2, 4);
+	leave_in_lane(2);
+	explore_spawn("uses", takes_and_frees_twice, NULL);
+	explore_spawn("shrinks", shrinks, NULL);
+}
+
+static void claimed_halved(void)
+{
+	layer_world(false, HALF / 2, 4);
+	two[0] = taken(cache);
+	two[1] = taken(cache);
+	leave_in_lane(2);
+	explore_spawn("frees", frees_two, two);
+	explore_spawn("takes", takes_and_frees, &cache);
+}
+
+static void layer_fork_against_use(void)
+{
+	layer_world(true, HALF, 6);
+	leave_in_lane(1);
+	explore_spawn("uses", takes_and_frees_twice, NULL);
+	explore_spawn("forks", forks_and_uses, NULL);
+}
+
+static void layer_fork_against_shrink(void)
+{
+	layer_world(true, HALF, 6);
+	leave_in_lane(2);
+	explore_spawn("shrinks", shrinks, NULL);
+	explore_spawn("forks", forks_and_recalls, NULL);
+	cpus_place(1, 1);
+}
+
+static void claimed_fork_against_use(void)
+{
+	layer_world(false, HALF, 6);
+	leave_in_lane(1);
+	explore_spawn("uses", takes_and_frees, &cache);
+	explore_spawn("forks", forks_and_recalls, NULL);
+}
+
+const struct scenario layer_scenarios[] = {
+	{ SCENARIO(layer_two_on_a_cpu, check_layer), .atomics = true },
+	{ SCENARIO(layer_two_migrate, check_layer), .atomics = true },
+	{ SCENARIO(layer_halved, check_layer), .atomics = true },
+	{ SCENARIO(layer_shrink_against_use, check_layer), .atomics = true },
+	{ SCENARIO(layer_shrink_against_free, check_layer), .atomics = true },
+	{ SCENARIO(layer_shrink_against_halving, check_layer),
+	  .atomics = true },
+	{ SCENARIO(layer_two_recalls, check_layer), .atomics = true },
+	{ SCENARIO(layer_last_ones, check_kept), .atomics = true },
+	{ SCENARIO(layer_looked_at, check_layer), .atomics = true },
+	{ SCENARIO(claimed_two, check_layer), .atomics = true },
+	{ SCENARIO(claimed_shrink_against_use, check_layer), .atomics = true },
+	{ SCENARIO(claimed_halved, check_layer), .atomics = true },
+	{ .name = NULL },
+};
+
+const struct scenario layer_fork_scenarios[] = {
+	{ SCENARIO(layer_fork_against_use, check_layer), .atomics = true },
+	{ SCENARIO(layer_fork_against_shrink, check_layer), .atomics = true },
+	{ SCENARIO(claimed_fork_against_use, check_layer), .atomics = true },
+	{ .name = NULL },
+};
