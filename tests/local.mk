@@ -25,6 +25,7 @@ check_SCRIPTS = \
 	tests/check_man.sh \
 	tests/check_straight.sh \
 	tests/fault_calls.sh \
+	tests/layer_without.sh \
 	tests/model/run.sh \
 	tests/time_namespace.sh
 TESTS += $(check_SCRIPTS)
@@ -96,11 +97,13 @@ unit_tests = \
 	tests/check_checked \
 	tests/check_fork \
 	tests/check_kmalloc \
+	tests/check_layer \
 	tests/check_lock \
 	tests/check_mempool \
 	tests/check_misuse \
 	tests/check_order \
 	tests/check_policy \
+	tests/check_recall \
 	tests/check_registry \
 	tests/check_resize \
 	tests/check_retry \
@@ -134,6 +137,17 @@ tests_check_fork_CFLAGS = $(unit_cflags)
 tests_check_fork_LDADD = $(unit_libs)
 tests_check_kmalloc_CFLAGS = $(unit_cflags)
 tests_check_kmalloc_LDADD = $(unit_libs)
+lanes_wrapped = $(AM_LDFLAGS) \
+	-Wl,--wrap=lane_fence \
+	-Wl,--wrap=mmap
+tests_check_layer_SOURCES = \
+	tests/check_layer.c \
+	tests/lanes.c \
+	tests/lanes.h
+tests_check_layer_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_check_layer_CFLAGS = $(unit_cflags)
+tests_check_layer_LDFLAGS = $(lanes_wrapped)
+tests_check_layer_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_lock_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_lock_CFLAGS = $(unit_cflags)
 tests_check_lock_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
@@ -148,6 +162,14 @@ tests_check_policy_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_policy_CFLAGS = $(unit_cflags)
 tests_check_policy_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sched_getaffinity
 tests_check_policy_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
+tests_check_recall_SOURCES = \
+	tests/check_recall.c \
+	tests/lanes.c \
+	tests/lanes.h
+tests_check_recall_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_check_recall_CFLAGS = $(unit_cflags)
+tests_check_recall_LDFLAGS = $(lanes_wrapped)
+tests_check_recall_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_registry_CFLAGS = $(unit_cflags)
 tests_check_registry_LDADD = $(unit_libs)
 tests_check_resize_CFLAGS = $(unit_cflags)
@@ -207,7 +229,8 @@ random_tests = \
 	tests/model_cache \
 	tests/model_mempool \
 	tests/storm \
-	tests/storm_cache
+	tests/storm_cache \
+	tests/storm_layer
 check_PROGRAMS += $(random_tests)
 TESTS += $(random_tests)
 tests_churn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap
@@ -216,6 +239,8 @@ tests_model_cache_LDADD = libtestlib.la libkmempool.la
 tests_model_mempool_LDADD = libtestlib.la libkmempool.la
 tests_storm_LDADD = libtestlib.la libkmempool.la
 tests_storm_cache_LDADD = libtestlib.la libkmempool.la
+tests_storm_layer_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_storm_layer_LDADD = libtestlib.la libkmempool_core.la
 
 check_PROGRAMS += tests/prio_inherit
 TESTS += tests/prio_inherit

@@ -43,6 +43,22 @@ excused()
 	*"what is known is of x86-64"*)
 		test "$(uname -m)" != x86_64
 		;;
+	*"no set-user-ID program can be made"*)
+		test "$(id -u)" -ne 0
+		;;
+	*"one CPU, and so no other lane"*)
+		test "$(nproc)" -eq 1
+		;;
+	*"no restartable sequences here"*)
+		test "$("$build/tests/check_layer" which)" = claims
+		;;
+	*"no userfaultfd is to be had"*)
+		! test -e /proc/sys/vm/unprivileged_userfaultfd ||
+			grep -q '^Seccomp:.*[12]' /proc/self/status
+		;;
+	*"no filter of system calls can be set"*)
+		! grep -q '^Seccomp:' /proc/self/status
+		;;
 	*"a build with sanitizers"*)
 		grep -q '^SAN_FLAGS = .' "$build/Makefile"
 		;;
