@@ -19,6 +19,7 @@ EXAMPLES = \
 	examples/pages \
 	examples/reqpool \
 	examples/resize \
+	examples/sheaf \
 	examples/shutdown \
 	examples/slabreserve \
 	examples/stats \

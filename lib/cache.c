@@ -20,8 +20,7 @@
 #include "registry.h"
 #include "rseq.h"
 
-/* 0 or -EINVAL. */
-static int check_call(const struct kmem_cache *cache, gfp_t gfp)
+int cache_check_call(const struct kmem_cache *cache, gfp_t gfp)
 {
 	if (!cache || gfp & ~GFP_KNOWN)
 		return -EINVAL;
@@ -57,7 +56,7 @@ static COLD void *alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller)
 {
 	void *object;
 
-	if (unlikely(check_call(cache, gfp))) {
+	if (unlikely(cache_check_call(cache, gfp))) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -84,22 +83,31 @@ void *kmem_cache_zalloc(struct kmem_cache *cache, gfp_t gfp_mask)
 	return alloc(cache, gfp_mask | __GFP_ZERO, __builtin_return_address(0));
 }
 
+bool cache_take_all(struct kmem_cache *cache, void **objects, size_t n,
+		    gfp_t gfp)
+{
+	size_t done = layer_take(cache, objects, n, gfp);
+
+	if (done == n)
+		return true;
+	if (unlikely(cache->checked))
+		checked_put_back(cache, objects, done);
+	else
+		layer_untake(cache, objects, done);
+	return false;
+}
+
 bool kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp_mask, size_t n,
 			   void **objects)
 {
-	int err = check_call(cache, gfp_mask);
-	size_t done, i;
+	int err = cache_check_call(cache, gfp_mask);
+	size_t i;
 
 	if (err || (!objects && n)) {
 		errno = EINVAL;
 		return false;
 	}
-	done = layer_take(cache, objects, n, gfp_mask);
-	if (done < n) {
-		if (unlikely(cache->checked))
-			checked_put_back(cache, objects, done);
-		else
-			layer_untake(cache, objects, done);
+	if (!cache_take_all(cache, objects, n, gfp_mask)) {
 		errno = ENOMEM;
 		return false;
 	}
@@ -190,8 +198,15 @@ int kmem_cache_shrink(struct kmem_cache *cache)
 
 int kmem_cache_reset(struct kmem_cache *cache)
 {
+	bool has_sheaves;
+
 	if (!cache)
 		return -EINVAL;
+	cache_lock(cache);
+	has_sheaves = cache->nr_sheaves;
+	cache_unlock(cache);
+	if (has_sheaves)
+		return -EBUSY;
 	layer_flush(cache, true);
 	if (cache->checked)
 		checked_take_back_all(cache);

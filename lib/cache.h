@@ -4,7 +4,7 @@
  *
  * The layers, from the user down:
  *
- *   cache.c      the calls
+ *   cache.c      the calls; sheaf.c: objects taken in advance
  *   checked.c    what is checked, where the flags ask for it
  *   layer.c      magazines in front of the lists: loaded near a CPU, or in the
  *                depot; lane.c and rseq.c: whose they are; magazine.c: memory
@@ -63,6 +63,7 @@ struct kmem_cache {
 	/* under lock */
 	struct slab_list	lists[NR_SLAB_LISTS];
 	unsigned int		nr_slabs;	/* in all lists */
+	unsigned int		nr_sheaves;	/* not returned */
 	/* The working set (slabs.c). */
 	unsigned int		keep;		/* empty slabs worth keeping */
 	unsigned int		nr_events;	/* since the epoch began */
@@ -133,6 +134,12 @@ int cache_destroy(struct kmem_cache *cache);
  * and nothing is checked that only a caller outside can do wrong. */
 void *cache_alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller);
 void cache_free(struct kmem_cache *cache, void *object, const void *caller);
+
+/* 0, or -EINVAL when no object may be asked for so. */
+int cache_check_call(const struct kmem_cache *cache, gfp_t gfp);
+/* @n objects or none: whether.  Neither zeroed nor, in a checked cache, out. */
+bool cache_take_all(struct kmem_cache *cache, void **objects, size_t n,
+		    gfp_t gfp);
 
 /* ---- slabs.c ---- */
 

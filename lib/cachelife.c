@@ -226,6 +226,7 @@ static int is_it(void *object, void *arg)
 int cache_destroy(struct kmem_cache *cache)
 {
 	int cancel_state;
+	bool has_sheaves;
 	uint64_t active;
 
 	if (!cache)
@@ -238,8 +239,9 @@ int cache_destroy(struct kmem_cache *cache)
 	layer_flush(cache, true);
 	cache_lock(cache);
 	active = cache->active;
+	has_sheaves = cache->nr_sheaves;
 	cache_unlock(cache);
-	if (active) {
+	if (active || has_sheaves) {
 		checked_note_leak(cache);
 		return -EBUSY;
 	}

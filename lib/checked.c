@@ -19,6 +19,11 @@
  *       |     slabs_give()    |     |       claim()        |
  *       +---------------------+     +----------------------+
  *
+ * In a sheaf it is on its way, for as long as that takes: whoever gives it back
+ * meanwhile is told.  It is as a free one there and is made new when it is
+ * taken; but what is constructed at use is so when the sheaf is filled, since
+ * taking must not fail, and then nothing is filled or looked at in between.
+ *
  * They are in the slab's links[], apart from the objects; the arrows are taken
  * with the lock.  Of two threads that give the same object back one finds it
  * out, and the other one is told.  An object on its way is its thread's alone,
@@ -184,8 +189,8 @@ void checked_put_back(struct kmem_cache *cache, void **objects, size_t n)
 	layer_untake(cache, objects, n);
 }
 
-int checked_hand_out(struct kmem_cache *cache, void **objects, size_t n,
-		     gfp_t gfp, const void *caller)
+static int make_all_new(struct kmem_cache *cache, void **objects, size_t n,
+			gfp_t gfp, const void *caller)
 {
 	size_t i;
 
@@ -198,6 +203,16 @@ int checked_hand_out(struct kmem_cache *cache, void **objects, size_t n,
 		checked_put_back(cache, objects, n);
 		return -ENOMEM;
 	}
+	return 0;
+}
+
+int checked_hand_out(struct kmem_cache *cache, void **objects, size_t n,
+		     gfp_t gfp, const void *caller)
+{
+	size_t i;
+
+	if (make_all_new(cache, objects, n, gfp, caller))
+		return -ENOMEM;
 	for (i = 0; i < n; i++)
 		set_link(cache, objects[i], LINK_OUT);
 	return 0;
@@ -255,6 +270,49 @@ void checked_take_back(struct kmem_cache *cache, void *object,
 	make_free(cache, object, caller);
 	slabs_give(cache, &object, 1);
 }
+
+/* ---- set aside --------------------------------------------------------- */
+
+int checked_set_aside(struct kmem_cache *cache, void **objects, size_t n,
+		      gfp_t gfp, const void *caller)
+{
+	size_t i;
+
+	if (constructs_at_use(cache)) {
+		if (make_all_new(cache, objects, n, gfp, caller))
+			return -ENOMEM;
+	} else {
+		for (i = 0; i < n; i++)
+			if (*link_of(objects[i]) == LINK_FRESH)
+				fill_free(cache, objects[i]);
+	}
+	for (i = 0; i < n; i++)
+		set_link(cache, objects[i], LINK_BUSY);
+	return 0;
+}
+
+void checked_hand_over(struct kmem_cache *cache, void *object,
+		       const void *caller)
+{
+	if (constructs_at_use(cache))
+		keep_track(cache, object, TRACK_ALLOCATED, caller);
+	else
+		make_new(cache, object, caller);
+	set_link(cache, object, LINK_OUT);
+}
+
+void checked_not_handed_over(struct kmem_cache *cache, void **objects, size_t n,
+			     const void *caller)
+{
+	size_t i;
+
+	if (constructs_at_use(cache))
+		for (i = 0; i < n; i++)
+			make_free(cache, objects[i], caller);
+	slabs_give(cache, objects, n);
+}
+
+/* ---- all that is out --------------------------------------------------- */
 
 /* Not an empty one: others may have the cache let go of it. */
 static struct slab *next_used(struct kmem_cache *cache, struct slab *slab)

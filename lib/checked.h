@@ -17,6 +17,14 @@ unsigned int checked_after(slab_flags_t flags, unsigned int size);
  * and all of them were given back. */
 int checked_hand_out(struct kmem_cache *cache, void **objects, size_t n,
 		     gfp_t gfp, const void *caller);
+/* They are set aside in a sheaf instead: the same. */
+int checked_set_aside(struct kmem_cache *cache, void **objects, size_t n,
+		      gfp_t gfp, const void *caller);
+/* One of these goes to a user after all; the rest go back. */
+void checked_hand_over(struct kmem_cache *cache, void *object,
+		       const void *caller);
+void checked_not_handed_over(struct kmem_cache *cache, void **objects, size_t n,
+			     const void *caller);
 /* They were free, and do not go to a user after all. */
 void checked_put_back(struct kmem_cache *cache, void **objects, size_t n);
 /* Whatever a user says is an object of @cache: it is given back if it is. */

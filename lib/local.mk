@@ -69,6 +69,7 @@ libkmempool_core_la_SOURCES = \
 	lib/rseq.h \
 	lib/runs.c \
 	lib/runs.h \
+	lib/sheaf.c \
 	lib/slab.c \
 	lib/slab.h \
 	lib/slabs.c \

@@ -194,13 +194,14 @@ void checked_note_leak(struct kmem_cache *cache)
 {
 	struct leak leaks[LEAKS_MAX];
 	struct report report;
-	unsigned int nr, i;
+	unsigned int nr, nr_sheaves, i;
 	uint64_t active;
 
 	if (!(cache->flags & (SLAB_STORE_USER | SLAB_CONSISTENCY_CHECKS)))
 		return;
 	cache_lock(cache);
 	active = cache->active;
+	nr_sheaves = cache->nr_sheaves;
 	nr = collect_leaks(cache, leaks);
 	cache_unlock(cache);
 	report_begin(&report);
@@ -215,5 +216,8 @@ void checked_note_leak(struct kmem_cache *cache)
 	if (active > nr)
 		report_add(&report, "  and %llu more\n",
 			   (unsigned long long)(active - nr));
+	if (nr_sheaves)
+		report_add(&report, "  sheaves not returned, %u\n",
+			   nr_sheaves);
 	misuse_send(cache, &report);
 }

@@ -10,6 +10,7 @@ dist_man_MANS += \
 	man/kmalloc_array.3 \
 	man/kmem_cache_alloc.3 \
 	man/kmem_cache_alloc_bulk.3 \
+	man/kmem_cache_alloc_from_sheaf.3 \
 	man/kmem_cache_create.3 \
 	man/kmem_cache_create_args.3 \
 	man/kmem_cache_destroy.3 \
@@ -17,7 +18,11 @@ dist_man_MANS += \
 	man/kmem_cache_free.3 \
 	man/kmem_cache_free_bulk.3 \
 	man/kmem_cache_get_stats.3 \
+	man/kmem_cache_prefill_sheaf.3 \
+	man/kmem_cache_refill_sheaf.3 \
 	man/kmem_cache_reset.3 \
+	man/kmem_cache_return_sheaf.3 \
+	man/kmem_cache_sheaf_size.3 \
 	man/kmem_cache_shrink.3 \
 	man/kmem_cache_size.3 \
 	man/kmem_cache_validate.3 \

@@ -271,6 +271,26 @@ static int try_mask(struct toy_dev *dev, gfp_t gfp)
 	return 0;
 }
 
+/* As a tree does that is about to change. */
+static int try_sheaf(void)
+{
+	struct slab_sheaf *sheaf;
+	void *node;
+
+	sheaf = kmem_cache_prefill_sheaf(toy_node_cache, GFP_KERNEL, 4);
+	if (!sheaf || kmem_cache_sheaf_size(sheaf) < 4)
+		return fail("kmem_cache_prefill_sheaf");
+	node = kmem_cache_alloc_from_sheaf(toy_node_cache, GFP_NOWAIT, sheaf);
+	if (!node)
+		return fail("kmem_cache_alloc_from_sheaf");
+	kmem_cache_free(toy_node_cache, node);
+	if (kmem_cache_refill_sheaf(toy_node_cache, GFP_KERNEL, &sheaf, 6) ||
+	    kmem_cache_sheaf_size(sheaf) < 6)
+		return fail("kmem_cache_refill_sheaf");
+	kmem_cache_return_sheaf(toy_node_cache, GFP_KERNEL, sheaf);
+	return 0;
+}
+
 static int try_caches(void)
 {
 	/* The name without a call is the function. */
@@ -304,6 +324,9 @@ static int try_caches(void)
 	if (kmem_cache_size(toy_name_cache) != 24 ||
 	    kmem_cache_shrink(toy_name_cache))
 		return fail("kmem_cache_shrink");
+
+	if (try_sheaf())
+		return 1;
 
 	key = kmem_cache_zalloc(toy_key_cache, GFP_ATOMIC);
 	if (!key || !all_zero(key, sizeof(struct toy_extent)))

@@ -268,6 +268,81 @@ static void reset(void)
 	CHECK(plain());
 }
 
+static struct slab_sheaf *sheaf;
+
+/* Takes all that is in it. */
+static void take_from(void)
+{
+	unsigned int hits = fault_hits();
+
+	errno = MARK;
+	while (kmem_cache_sheaf_size(sheaf)) {
+		objects[nr_objects] = kmem_cache_alloc_from_sheaf(
+			cache, GFP_NOWAIT, sheaf);
+		CHECK(objects[nr_objects]);
+		nr_objects++;
+	}
+	CHECK(errno == MARK && fault_hits() == hits);
+	CHECK(!kmem_cache_alloc_from_sheaf(cache, GFP_NOWAIT, sheaf));
+	CHECK(errno == ENOMEM);
+}
+
+static void return_sheaf(void)
+{
+	errno = MARK;
+	kmem_cache_return_sheaf(cache, GFP_NOWAIT, sheaf);
+	CHECK(errno == MARK);
+}
+
+static void prefill_some(unsigned int n)
+{
+	fault_disarm();
+	sheaf = kmem_cache_prefill_sheaf(cache, GFP_KERNEL, n);
+	CHECK(sheaf);
+	fault_arm();
+}
+
+static void prefill(void)
+{
+	errno = MARK;
+	sheaf = kmem_cache_prefill_sheaf(cache, GFP_NOWAIT, NR_OBJECTS - 1);
+	CHECK(errno == (sheaf ? MARK : ENOMEM));
+	CHECK(sheaf || fault_hits());
+	if (sheaf) {
+		take_from();
+		return_sheaf();
+	}
+}
+
+static void refill(void)
+{
+	int err;
+
+	prefill_some(1);
+	errno = MARK;
+	err = kmem_cache_refill_sheaf(cache, GFP_NOWAIT, &sheaf,
+				      NR_OBJECTS - 1);
+	CHECK(err == 0 || (err == -ENOMEM && fault_hits()));
+	CHECK(errno == MARK);
+	CHECK(kmem_cache_sheaf_size(sheaf) == (err ? 1 : NR_OBJECTS - 1));
+	take_from();
+	return_sheaf();
+}
+
+static void take_prefilled(void)
+{
+	prefill_some(NR_OBJECTS - 1);
+	take_from();
+	return_sheaf();
+}
+
+static void return_prefilled(void)
+{
+	prefill_some(NR_OBJECTS - 1);
+	return_sheaf();
+	CHECK(cache_stats_of(cache).active == 0);
+}
+
 static void look(void)
 {
 	CHECK(kmem_cache_validate(cache) == 0);
@@ -424,6 +499,16 @@ const struct scenario cache_scenarios[] = {
 	{ "cache_free", "constructed", use, USE(constructed, free_all) },
 	{ "cache_shrink", "constructed", use, USE(constructed, shrink) },
 	{ "cache_reset", "all objects out", use, USE(plain, reset) },
+	EVERY_CACHE("cache_prefill_sheaf", "three slabs", prefill),
+	EVERY_CACHE("cache_refill_sheaf", "three slabs", refill),
+	EVERY_CACHE("cache_alloc_from_sheaf", "three slabs", take_prefilled),
+	EVERY_CACHE("cache_return_sheaf", "three slabs", return_prefilled),
+	{ "cache_prefill_sheaf", "constructed", use,
+	  USE(constructed, prefill) },
+	{ "cache_refill_sheaf", "constructed", use, USE(constructed, refill) },
+	{ "cache_return_sheaf", "constructed", use,
+	  USE(constructed, return_prefilled) },
+	{ "cache_sheaf_size", "three slabs", use, USE(plain, take_prefilled) },
 	{ "cache_validate", "an empty cache", use, USE(plain, look) },
 	{ "cache_size", "an empty cache", use, USE(plain, look) },
 	{ "cache_get_stats", "an empty cache", use, USE(plain, look) },

@@ -107,6 +107,7 @@ unit_tests = \
 	tests/check_registry \
 	tests/check_resize \
 	tests/check_retry \
+	tests/check_sheaf \
 	tests/check_slabs \
 	tests/check_stats \
 	tests/check_threads \
@@ -176,6 +177,12 @@ tests_check_resize_CFLAGS = $(unit_cflags)
 tests_check_resize_LDADD = $(unit_libs)
 tests_check_retry_CFLAGS = $(unit_cflags)
 tests_check_retry_LDADD = $(unit_libs)
+tests_check_sheaf_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_check_sheaf_CFLAGS = $(unit_cflags)
+tests_check_sheaf_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc \
+	-Wl,--wrap=mmap
+tests_check_sheaf_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_slabs_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_slabs_CFLAGS = $(unit_cflags)
 tests_check_slabs_LDFLAGS = $(AM_LDFLAGS) \

@@ -24,6 +24,7 @@
 #define NR_CACHES	6
 #define MOST_OUT	700		/* objects of one cache */
 #define MOST_BULK	150
+#define MOST_SHEAF	200
 #define HEADER		16		/* of a constructed object: its number, and
 					   this cache's mark */
 #define SHORT_STEPS	30000u
@@ -41,6 +42,8 @@ struct model {
 	uint64_t	mark;		/* what its constructor writes */
 	struct object	out[MOST_OUT];
 	unsigned int	nr_out;
+	struct slab_sheaf *sheaf;	/* or NULL */
+	unsigned int	nr_in_sheaf;
 	uint64_t	allocs, frees, failures, resets;
 	uint64_t	ctors, dtors;
 	long		ctor_budget;	/* calls that succeed; < 0: all */
@@ -209,6 +212,59 @@ static void do_free_bulk(struct model *m)
 	kmem_cache_free_bulk(m->cache, n, slots);
 }
 
+static void do_fill_sheaf(struct model *m)
+{
+	gfp_t gfp = below(2) ? GFP_NOWAIT : GFP_KERNEL;
+	unsigned int n = below(MOST_SHEAF), lacking = 0;
+	bool got;
+
+	operation = m->sheaf ? "refill_sheaf" : "prefill_sheaf";
+	if (n > m->nr_in_sheaf)
+		lacking = n - m->nr_in_sheaf;
+	if (m->sheaf) {
+		got = kmem_cache_refill_sheaf(m->cache, gfp, &m->sheaf, n) == 0;
+	} else {
+		m->sheaf = kmem_cache_prefill_sheaf(m->cache, gfp, n);
+		got = m->sheaf;
+	}
+	EXPECT(m, got || (m->ctor_budget == 0 && lacking));
+	if (got) {
+		m->allocs += lacking;
+		m->nr_in_sheaf += lacking;
+	} else {
+		m->failures++;
+	}
+}
+
+static void do_take_from_sheaf(struct model *m)
+{
+	bool zeroed = !m->constructed && below(4) == 0;
+	unsigned int n = below(16);
+	void *p;
+
+	operation = "alloc_from_sheaf";
+	while (n-- && m->nr_out < MOST_OUT) {
+		p = kmem_cache_alloc_from_sheaf(m->cache, GFP_NOWAIT |
+						(zeroed ? __GFP_ZERO : 0),
+						m->sheaf);
+		EXPECT(m, !p == !m->nr_in_sheaf);
+		if (!p)
+			break;
+		m->nr_in_sheaf--;
+		note_taken(m, p, zeroed);
+		m->allocs--;		/* it was counted before */
+	}
+}
+
+static void do_return_sheaf(struct model *m)
+{
+	operation = "return_sheaf";
+	kmem_cache_return_sheaf(m->cache, GFP_KERNEL, m->sheaf);
+	m->frees += m->nr_in_sheaf;
+	m->nr_in_sheaf = 0;
+	m->sheaf = NULL;
+}
+
 static void do_free_most(struct model *m)
 {
 	unsigned int left = below(5);
@@ -232,6 +288,10 @@ static void do_reset(struct model *m)
 	operation = "reset";
 	for (i = 0; i < m->nr_out; i++)
 		check_object(m, &m->out[i]);
+	if (m->sheaf) {
+		EXPECT(m, kmem_cache_reset(m->cache) == -EBUSY);
+		return;
+	}
 	EXPECT(m, kmem_cache_reset(m->cache) == 0);
 	m->nr_out = 0;
 	m->resets++;
@@ -266,6 +326,11 @@ static void make(struct model *m)
 
 static void destroy(struct model *m)
 {
+	if (m->sheaf) {
+		operation = "destroy with a sheaf";
+		EXPECT(m, kmem_cache_destroy(m->cache) == -EBUSY);
+		do_return_sheaf(m);
+	}
 	operation = "destroy";
 	if (m->nr_out) {
 		EXPECT(m, kmem_cache_destroy(m->cache) == -EBUSY);
@@ -291,7 +356,8 @@ static void check_cache(const struct model *m)
 	struct kmem_cache_stats s = cache_stats_of(m->cache);
 	uint64_t nr_slabs = s.slabs_full + s.slabs_partial + s.slabs_empty;
 
-	EXPECT(m, s.active == m->nr_out);
+	EXPECT(m, s.active == m->nr_out + m->nr_in_sheaf);
+	EXPECT(m, kmem_cache_sheaf_size(m->sheaf) == m->nr_in_sheaf);
 	EXPECT(m, s.allocs == m->allocs);
 	EXPECT(m, s.frees == m->frees);
 	EXPECT(m, s.failures == m->failures);
@@ -339,6 +405,17 @@ static void do_one(struct model *m)
 		break;
 	case 11: case 12: case 13: case 14:
 		do_free_bulk(m);
+		break;
+	case 15: case 16: case 17:
+		do_fill_sheaf(m);
+		break;
+	case 18: case 19: case 20:
+		if (m->sheaf)
+			do_take_from_sheaf(m);
+		break;
+	case 21:
+		if (m->sheaf)
+			do_return_sheaf(m);
 		break;
 	default:
 		if (below(2))

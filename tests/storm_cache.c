@@ -55,6 +55,7 @@ struct worker {
 	unsigned int	nr_passed, nr_wrong;
 	struct object	*held[NR_CACHES][MOST_HELD];
 	unsigned int	nr_held[NR_CACHES];
+	struct slab_sheaf *sheaves[NR_CACHES];
 };
 
 static int construct(void *object, void *ctor_arg, gfp_t gfp_mask)
@@ -138,6 +139,39 @@ static void give(struct worker *w, unsigned int which, unsigned int nr)
 		kmem_cache_free_bulk(caches[which], nr, objects);
 }
 
+/* By way of a sheaf, in which some may stay. */
+static void take_from_sheaf(struct worker *w, unsigned int which,
+			    unsigned int nr)
+{
+	struct kmem_cache *cache = caches[which];
+	struct slab_sheaf **sheaf = &w->sheaves[which];
+	unsigned int had = kmem_cache_sheaf_size(*sheaf);
+	bool filled;
+
+	if (w->nr_held[which] + nr > MOST_HELD)
+		return;
+	if (*sheaf)
+		filled = !kmem_cache_refill_sheaf(cache, GFP_KERNEL, sheaf, nr);
+	else
+		filled = (*sheaf = kmem_cache_prefill_sheaf(cache, GFP_KERNEL,
+							    nr));
+	w->taken[which] += kmem_cache_sheaf_size(*sheaf) - had;
+	if (!filled) {
+		w->nr_wrong++;
+		return;
+	}
+	for (nr = (nr + 1) / 2; nr; nr--)
+		keep(w, which, kmem_cache_alloc_from_sheaf(cache, GFP_KERNEL,
+							   *sheaf));
+}
+
+static void return_sheaf(struct worker *w, unsigned int which)
+{
+	w->given[which] += kmem_cache_sheaf_size(w->sheaves[which]);
+	kmem_cache_return_sheaf(caches[which], GFP_KERNEL, w->sheaves[which]);
+	w->sheaves[which] = NULL;
+}
+
 /* Into a slot, and out of it whatever another had put there. */
 static void pass_on(struct worker *w, unsigned int which)
 {
@@ -191,6 +225,13 @@ static void *work(void *arg)
 		case 9: case 10: case 11: case 12: case 13: case 14:
 			pass_on(w, which);
 			break;
+		case 15: case 16:
+			take_from_sheaf(w, which,
+					1 + rnd_below(&w->random_state, 16));
+			break;
+		case 17:
+			return_sheaf(w, which);
+			break;
 		default:
 			if (rnd_below(&w->random_state, 2))
 				take(w, which, 1);
@@ -199,9 +240,11 @@ static void *work(void *arg)
 			break;
 		}
 	}
-	for (which = 0; which < NR_CACHES; which++)
+	for (which = 0; which < NR_CACHES; which++) {
+		return_sheaf(w, which);
 		while (w->nr_held[which])
 			give(w, which, 1);
+	}
 	return NULL;
 }
 

@@ -30,7 +30,8 @@
  *   signals    nothing here is async-signal-safe.
  *   threads    any thread may call, without registering.  Calls on one cache
  *              may overlap, but for create, destroy and reset, which the
- *              caller must keep apart from every other.
+ *              caller must keep apart from every other.  A sheaf belongs to
+ *              one thread at a time.
  *   symbols    kmem_cache_* is exported as kmempool_cache_*.
  *
  * Since: 0.1, all of it.
@@ -74,6 +75,7 @@ typedef unsigned int slab_flags_t;
 #define KMEM_CACHE_ALIGN_MAX	(64u << 10)
 
 struct kmem_cache;			/* ended by kmem_cache_destroy() */
+struct slab_sheaf;			/* ended by kmem_cache_return_sheaf() */
 
 /*
  * How a cache is to be.  All-zero is every default, so initialisers name what
@@ -120,7 +122,7 @@ struct kmem_cache_stats {
 	uint64_t stride;		/* bytes from one object to the next */
 	uint64_t slab_size;		/* bytes of one slab */
 	uint64_t slab_objects;		/* objects in one slab */
-	uint64_t active;		/* objects outside */
+	uint64_t active;		/* objects outside, or in a sheaf */
 	uint64_t objects;		/* objects in all slabs */
 	uint64_t slabs_full;		/* slabs with no object to give, */
 	uint64_t slabs_partial;		/* with some, */
@@ -183,7 +185,8 @@ struct kmem_cache *kmem_cache_create_args(const char *name, unsigned int size,
  * Sleeps: while kmem_cache_for_each() visits the cache, or an allocation under
  *         way has it let go.  So the caller must hold no lock that the
  *         cache's reclaim function or destructor takes.
- * Return: 0; -EBUSY, and the cache is as it was, while objects are out.
+ * Return: 0; -EBUSY, and the cache is as it was, while objects are out, or
+ *         there is a sheaf.
  */
 KMEMPOOL_API
 int kmem_cache_destroy(struct kmem_cache *cache) KMEMPOOL_SYM(cache_destroy);
@@ -241,6 +244,78 @@ KMEMPOOL_API
 void kmem_cache_free_bulk(struct kmem_cache *cache, size_t n, void **objects)
 	KMEMPOOL_SYM(cache_free_bulk);
 
+/* ---- sheaves ----------------------------------------------------------- */
+
+/**
+ * kmem_cache_prefill_sheaf - take objects before they are needed
+ * @gfp_mask: as for kmem_cache_alloc(); without __GFP_ZERO, which is for the
+ *            taking
+ * @n:        how many; 0 makes an empty sheaf
+ *
+ * A sheaf is a reserve that cannot fail until it is empty.  Its objects are out
+ * as far as the cache is concerned; the sheaf itself is memory from malloc().
+ *
+ * Owner:  the caller, until kmem_cache_return_sheaf().
+ * Return: the sheaf, or NULL with errno, and nothing taken
+ *           EINVAL  @cache is NULL, an unknown bit, or __GFP_ZERO
+ *           ENOMEM  there is no memory for the sheaf or for an object, or a
+ *                   constructor failed
+ */
+KMEMPOOL_API KMEMPOOL_MUST_CHECK
+struct slab_sheaf *kmem_cache_prefill_sheaf(struct kmem_cache *cache,
+					    gfp_t gfp_mask, unsigned int n)
+	KMEMPOOL_SYM(cache_prefill_sheaf);
+
+/**
+ * kmem_cache_alloc_from_sheaf - take an object that was taken in advance
+ * @gfp_mask: __GFP_ZERO gives it zeroed; all other bits change nothing
+ *
+ * Takes no lock, and asks neither the cache nor the system.  The object goes
+ * back by kmem_cache_free(), not to the sheaf.
+ *
+ * Return: the object, or NULL with errno
+ *           EINVAL  @cache or @sheaf is NULL, the sheaf is another cache's, an
+ *                   unknown bit, or __GFP_ZERO on a cache with a constructor
+ *           ENOMEM  the sheaf is empty
+ */
+KMEMPOOL_API KMEMPOOL_MUST_CHECK
+void *kmem_cache_alloc_from_sheaf(struct kmem_cache *cache, gfp_t gfp_mask,
+				  struct slab_sheaf *sheaf)
+	KMEMPOOL_SYM(cache_alloc_from_sheaf);
+
+/**
+ * kmem_cache_refill_sheaf - take as many more as are lacking, or none
+ * @gfp_mask: as for kmem_cache_prefill_sheaf()
+ * @sheaf:    set to another sheaf if this one is too small, and then has what
+ *            it had
+ * @n:        that it has at least afterwards; if it has, nothing happens
+ *
+ * Return: 0, or with the sheaf as it was
+ *           -EINVAL  @cache, @sheaf or *@sheaf is NULL, the sheaf is another
+ *                    cache's, an unknown bit, or __GFP_ZERO
+ *           -ENOMEM  as for kmem_cache_prefill_sheaf()
+ */
+KMEMPOOL_API KMEMPOOL_MUST_CHECK
+int kmem_cache_refill_sheaf(struct kmem_cache *cache, gfp_t gfp_mask,
+			    struct slab_sheaf **sheaf, unsigned int n)
+	KMEMPOOL_SYM(cache_refill_sheaf);
+
+/**
+ * kmem_cache_return_sheaf - give back a sheaf and what is left in it
+ * @gfp_mask: changes nothing
+ * @sheaf:    is no more afterwards; with NULL, another cache's sheaf or an
+ *            unknown bit in @gfp_mask nothing happens
+ */
+KMEMPOOL_API
+void kmem_cache_return_sheaf(struct kmem_cache *cache, gfp_t gfp_mask,
+			     struct slab_sheaf *sheaf)
+	KMEMPOOL_SYM(cache_return_sheaf);
+
+/* Objects in the sheaf; 0 when @sheaf is NULL. */
+KMEMPOOL_API
+unsigned int kmem_cache_sheaf_size(struct slab_sheaf *sheaf)
+	KMEMPOOL_SYM(cache_sheaf_size);
+
 /* ---- the whole cache --------------------------------------------------- */
 
 /**
@@ -259,7 +334,8 @@ int kmem_cache_shrink(struct kmem_cache *cache) KMEMPOOL_SYM(cache_shrink);
  * must be in constructed state.  No object may be used afterwards, and no other
  * call on the cache may overlap, nor its reclaim function free an object.
  *
- * Return: 0; -EINVAL when @cache is NULL.
+ * Return: 0; -EBUSY, and nothing has happened, while there is a sheaf; -EINVAL
+ *         when @cache is NULL.
  */
 KMEMPOOL_API
 int kmem_cache_reset(struct kmem_cache *cache) KMEMPOOL_SYM(cache_reset);
