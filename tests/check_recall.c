@@ -772,17 +772,18 @@ static void take_singly(void)
 	}
 }
 
-/* In the middle of anything, and until the main thread has recalled. */
+/* In the middle of anything, and until the main thread has recalled; or for a
+ * while, if it has the lock that this needs. */
 static atomic_uint nr_stops, nr_stopped, nr_gone_on;
 
 static void stop_here(int sig)
 {
 	static const struct timespec moment = { .tv_nsec = 20 * 1000 };
-	unsigned int nr = atomic_load(&nr_stops);
+	unsigned int nr = atomic_load(&nr_stops), i;
 
 	(void)sig;
 	atomic_store(&nr_stopped, nr);
-	while (atomic_load(&nr_gone_on) != nr)
+	for (i = 0; i < 40 && atomic_load(&nr_gone_on) != nr; i++)
 		nanosleep(&moment, NULL);
 }
 
