@@ -580,6 +580,38 @@ static void put_magazines_back(void)
 	atomic_store(&no_memory, false);
 }
 
+static unsigned int nr_unused(void)
+{
+	unsigned int nr;
+
+	drain_magazines();
+	nr = nr_drained;
+	put_magazines_back();
+	return nr;
+}
+
+START_TEST(magazines_serve_one_cache_after_another)
+{
+	unsigned int nr, i;
+
+	make_cache(500);
+	take(1);
+	give(1);
+	end_cache();
+	nr = nr_unused();
+	for (i = 0; i < 10; i++) {
+		make_cache(500);
+		take(200);
+		give(200);
+		ck_assert_uint_lt(nr_unused(), nr);
+		if (i % 2)
+			shrink_it();
+		end_cache();
+		ck_assert_uint_eq(nr_unused(), nr);
+	}
+}
+END_TEST
+
 /* _i: whether there is one, which becomes full. */
 START_TEST(what_no_magazine_has_room_for_goes_to_slabs)
 {
@@ -752,6 +784,7 @@ static void add_counts(Suite *s)
 	tcase_add_test(tc, a_bulk_that_fails_is_not_counted);
 	tcase_add_loop_test(tc,
 		an_allocation_that_would_fail_gets_what_another_lane_has, 0, 2);
+	tcase_add_test(tc, magazines_serve_one_cache_after_another);
 	tcase_add_loop_test(tc, what_no_magazine_has_room_for_goes_to_slabs,
 			    0, 2);
 	suite_add_tcase(s, tc);

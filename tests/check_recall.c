@@ -571,24 +571,35 @@ static bool make_absent(void)
 	return true;
 }
 
-/* False: nobody went there. */
-static bool wait_for_fault(void)
+/* The page; 0: nobody went to any. */
+static uintptr_t fault_within(int ms)
 {
 	struct pollfd poll_it = { .fd = faults, .events = POLLIN };
 	struct uffd_msg message;
 
-	return poll(&poll_it, 1, 10000) == 1 &&
-	       read(faults, &message, sizeof(message)) == sizeof(message) &&
-	       message.event == UFFD_EVENT_PAGEFAULT;
+	if (poll(&poll_it, 1, ms) != 1 ||
+	    read(faults, &message, sizeof(message)) != sizeof(message))
+		return 0;
+	return (uintptr_t)message.arg.pagefault.address / PAGE * PAGE;
+}
+
+static bool wait_for_fault(void)
+{
+	return fault_within(10000);
+}
+
+static void make_page_present(uintptr_t at)
+{
+	struct uffdio_zeropage page = {
+		.range = { .start = at, .len = PAGE },
+	};
+
+	ck_assert_int_eq(ioctl(faults, UFFDIO_ZEROPAGE, &page), 0);
 }
 
 static void make_present(void)
 {
-	struct uffdio_zeropage page = {
-		.range = { .start = (uintptr_t)absent, .len = PAGE },
-	};
-
-	ck_assert_int_eq(ioctl(faults, UFFDIO_ZEROPAGE, &page), 0);
+	make_page_present((uintptr_t)absent);
 }
 
 static void end_absent(void)
@@ -1113,6 +1124,38 @@ START_TEST(the_child_has_the_lane_of_a_thread_that_was_stopped)
 }
 END_TEST
 
+/* Magazines have one lock for all caches. */
+static atomic_bool has_forked;
+
+static void fork_one(void)
+{
+	pid_t child = fork();
+	int status = -1;
+
+	atomic_store(&has_forked, true);
+	if (child == 0)
+		_exit(0);
+	got_them = child > 0 && waitpid(child, &status, 0) == child && !status;
+}
+
+START_TEST(a_fork_waits_for_who_gets_a_magazine)
+{
+	bool early;
+
+	if (!have_other())
+		return;
+	atomic_store(&has_forked, false);
+	magazine_prepare();
+	start_on_other(fork_one);
+	pause_ms(50);
+	early = atomic_load(&has_forked);
+	magazine_resume();
+	wait_for_other();
+	ck_assert(!early);
+	ck_assert(got_them);
+}
+END_TEST
+
 /* ---- calls that overlap with none of the user's -------------------------- */
 
 static sem_t in_dtor, may_return;
@@ -1342,6 +1385,68 @@ START_TEST(what_is_about_to_be_loaded_is_not_outside)
 }
 END_TEST
 
+static atomic_bool is_done;
+
+static void take_one_of_pages(void)
+{
+	objects[0] = kmem_cache_alloc(cache, GFP_KERNEL);
+	atomic_store(&is_done, true);
+}
+
+static void give_one_of_pages(void)
+{
+	kmem_cache_free(cache, objects[0]);
+	kmem_cache_shrink(cache);
+	atomic_store(&is_done, true);
+}
+
+/* Pages that the other's job waited for.  Each comes when it has been seen that
+ * the lock is free. */
+static unsigned int serve(void (*job)(void), unsigned int *nr_locked)
+{
+	unsigned int nr = 0;
+	uintptr_t page;
+
+	atomic_store(&is_done, false);
+	start_on_other(job);
+	while (!atomic_load(&is_done)) {
+		page = fault_within(10);
+		if (!page)
+			continue;
+		nr++;
+		if (pool_lock_try(&cache->lock))
+			cache_unlock(cache);
+		else
+			++*nr_locked;
+		make_page_present(page);
+	}
+	wait_for_other();
+	return nr;
+}
+
+START_TEST(nobody_waits_for_a_page_with_the_lock)
+{
+	unsigned int nr_locked = 0, nr_taking, nr_giving;
+
+	if (!can_watch() || !have_other())
+		return;
+	make_cache(PAGE);
+	take(100);
+	give(100);
+	kmem_cache_shrink(cache);
+	atomic_store(&mapped, watch_run);
+	nr_taking = serve(take_one_of_pages, &nr_locked);
+	atomic_store(&mapped, NULL);
+	nr_giving = serve(give_one_of_pages, &nr_locked);
+	ck_assert_uint_ge(nr_taking, 1);
+	ck_assert_uint_eq(nr_giving, 0);
+	ck_assert_uint_eq(nr_locked, 0);
+	ck_assert_uint_eq(cache->nr_slabs, 0);
+	end_cache();
+	close(faults);
+}
+END_TEST
+
 /* -------------------------------------------------------------------------- */
 
 static void add_recall(Suite *s)
@@ -1397,6 +1502,7 @@ static void add_threads(Suite *s)
 		the_child_of_a_fork_has_everything_but_what_others_held);
 	tcase_add_test(tc, the_child_has_what_was_in_limbo);
 	tcase_add_test(tc, the_child_has_the_lane_of_a_thread_that_was_stopped);
+	tcase_add_test(tc, a_fork_waits_for_who_gets_a_magazine);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("overlap");
 	tcase_set_timeout(tc, TEST_TIMEOUT);
@@ -1408,6 +1514,7 @@ static void add_threads(Suite *s)
 		a_cache_that_a_visitor_used_to_the_last_leaves_no_slab);
 	tcase_add_test(tc, a_destructor_may_fork_while_more_is_given_back);
 	tcase_add_test(tc, what_is_about_to_be_loaded_is_not_outside);
+	tcase_add_test(tc, nobody_waits_for_a_page_with_the_lock);
 	suite_add_tcase(s, tc);
 }
 
