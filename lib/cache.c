@@ -231,7 +231,7 @@ int kmem_cache_get_stats(struct kmem_cache *cache,
 			 struct kmem_cache_stats *stats, size_t size)
 {
 	struct kmem_cache_stats now = { 0 };
-	uint64_t held;
+	struct layer_count count;
 	int list;
 
 	if (!cache || !stats || !size)
@@ -242,22 +242,21 @@ int kmem_cache_get_stats(struct kmem_cache *cache,
 	now.slab_size = cache->layout.run_size;
 	now.slab_objects = cache->layout.nr;
 	cache_lock(cache);
-	/* What moves from lane to lane meanwhile may be counted twice. */
-	held = layer_held(cache);
-	now.active = held < cache->active ? cache->active - held : 0;
+	layer_count(cache, &count);
+	now.active = count.held < cache->active ? cache->active - count.held : 0;
 	now.objects = (uint64_t)cache->nr_slabs * cache->layout.nr;
 	now.slabs_full = cache->lists[SLAB_FULL].nr;
 	now.slabs_empty = cache->lists[SLAB_EMPTY].nr;
 	for (list = SLAB_PARTIAL; list < SLAB_FULL; list++)
 		now.slabs_partial += cache->lists[list].nr;
-	now.allocs = cache->allocs + layer_taken(cache);
+	now.allocs = cache->allocs + count.taken;
 	now.frees = now.allocs - now.active - cache->forgotten;
 	now.failures = cache->failures;
 	now.slabs_made = cache->slabs_made;
 	now.slabs_returned = cache->slabs_returned;
 	now.resets = cache->resets;
 	now.defects = cache->defects;
-	cache_unlock(cache);
+	layer_unlock(cache);
 	memset(stats, 0, size);
 	memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
 	return 0;

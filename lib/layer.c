@@ -78,6 +78,13 @@
  * Taking by the fast path is counted in the magazine's word, everything else
  * with the lock.  Frees follow from that and from what is out.
  *
+ * What moves from a lane that was looked at to one that was not would be counted
+ * twice.  So lanes are stripped, and words summed until two sums agree: every use
+ * makes a word greater, so between these there was none.  On each CPU what is in
+ * flight can still end, so there is an end to it; lanes that are claimed are tried
+ * again each time.  If the kernel refuses fences there is one sum, which can be
+ * wrong by what moves.
+ *
  * 9. Lock order
  *
  * The cache's lock is a leaf; magazines are got and put without it.
@@ -272,32 +279,39 @@ static void strip(struct layer *layer, bool alone)
 	}
 }
 
-/*
- * What lanes have is in the depot then.  False if that is nothing.  @alone: no
- * call overlaps, so the fence only has to be tried.  @nr_loads: when the lanes
- * had nothing.
- */
+/* With the lock, which it lets go of.  What was stripped is in the depot then;
+ * false if that has nothing.  @alone: no call overlaps, so the fence only has to
+ * be tried. */
+static bool end_recall(struct kmem_cache *cache, bool alone)
+{
+	struct layer *layer = &cache->layer;
+	uint64_t stamp = layer->nr_recalls;
+	bool any;
+
+	if (layer->limbo) {
+		cache_unlock(cache);
+		if (!lane_fence() && !alone)
+			return false;
+		cache_lock(cache);
+		end_limbo(layer, stamp);
+	}
+	any = layer->full;
+	cache_unlock(cache);
+	return any;
+}
+
+/* What lanes have is in the depot then.  False if that is nothing.  @nr_loads:
+ * when the lanes had nothing. */
 static bool recall(struct kmem_cache *cache, bool alone, uint64_t *nr_loads)
 {
 	struct layer *layer = &cache->layer;
-	uint64_t stamp;
-	bool any;
 
 	if (!layer->lanes || !(lane_can_fence() || alone))
 		return false;
 	cache_lock(cache);
 	strip(layer, alone);
-	stamp = layer->nr_recalls;
 	*nr_loads = layer->nr_loads;
-	any = layer->limbo;
-	cache_unlock(cache);
-	if (any && !lane_fence() && !alone)
-		return false;
-	cache_lock(cache);
-	end_limbo(layer, stamp);
-	any = layer->full;
-	cache_unlock(cache);
-	return any;
+	return end_recall(cache, alone);
 }
 
 /* One magazine less than there are, if these are more than @most.  False if they
@@ -594,44 +608,49 @@ void layer_untake(struct kmem_cache *cache, void **objects, size_t n)
 
 /* ---- counting ---------------------------------------------------------- */
 
-static uint64_t held_in(const struct magazine *list)
+/* Acquire: sums are made one after the other. */
+static uint64_t add(struct layer_count *count, const struct magazine *magazine)
 {
-	uint64_t nr = 0;
+	uint64_t word = __atomic_load_n(&magazine->word, __ATOMIC_ACQUIRE);
 
-	for (; list; list = list->next)
-		nr += magazine_nr(list);
-	return nr;
+	count->held += word & WORD_NR;
+	count->taken += word / WORD_TAKEN;
+	return word;
 }
 
-uint64_t layer_held(const struct kmem_cache *cache)
-{
-	const struct layer *layer = &cache->layer;
-	uint64_t nr = held_in(layer->full) + held_in(layer->limbo) +
-		      layer->untouched;
-	unsigned int i;
-
-	for (i = 0; layer->lanes && i < lane_nr; i++)
-		nr += magazine_nr(layer->lanes[i].loaded);
-	return nr;
-}
-
-static uint64_t taken_of(const struct magazine *magazine)
-{
-	return magazine_word(magazine) / WORD_TAKEN;
-}
-
-uint64_t layer_taken(const struct kmem_cache *cache)
+uint64_t layer_sum(const struct kmem_cache *cache, struct layer_count *count)
 {
 	const struct layer *layer = &cache->layer;
 	const struct magazine *magazine;
-	uint64_t nr = layer->taken;
+	uint64_t words = 0;
 	unsigned int i;
 
+	count->held = layer->untouched;
+	count->taken = layer->taken;
+	for (magazine = layer->full; magazine; magazine = magazine->next)
+		words += add(count, magazine);
 	for (magazine = layer->limbo; magazine; magazine = magazine->next)
-		nr += taken_of(magazine);
+		words += add(count, magazine);
 	for (i = 0; layer->lanes && i < lane_nr; i++)
-		nr += taken_of(layer->lanes[i].loaded);
-	return nr;
+		words += add(count, layer->lanes[i].loaded);
+	return words;
+}
+
+void layer_count(struct kmem_cache *cache, struct layer_count *count)
+{
+	bool strips = cache->layer.lanes && lane_can_fence();
+	uint64_t words;
+
+	do {
+		if (strips)
+			strip(&cache->layer, false);
+		words = layer_sum(cache, count);
+	} while (strips && layer_sum(cache, count) != words);
+}
+
+void layer_unlock(struct kmem_cache *cache)
+{
+	end_recall(cache, false);
 }
 
 /* ---- fork -------------------------------------------------------------- */

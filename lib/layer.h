@@ -59,10 +59,18 @@ void layer_untake(struct kmem_cache *cache, void **objects, size_t n);
 /* Everything goes back to the slabs.  @alone: no call overlaps. */
 void layer_flush(struct kmem_cache *cache, bool alone);
 
-/* With the lock: objects that the layer has; and, of those that left, how many
- * did so by the fast path. */
-uint64_t layer_held(const struct kmem_cache *cache);
-uint64_t layer_taken(const struct kmem_cache *cache);
+struct layer_count {
+	uint64_t	held;		/* objects that the layer has */
+	uint64_t	taken;		/* times that one left by the fast path */
+};
+
+/* With the lock: as it is at one moment.  The lock is to be let go of by
+ * layer_unlock(), which may enter the kernel. */
+void layer_count(struct kmem_cache *cache, struct layer_count *count);
+void layer_unlock(struct kmem_cache *cache);
+/* With the lock: the same, if nothing moves meanwhile; and the sum of the words,
+ * which grows with every move. */
+uint64_t layer_sum(const struct kmem_cache *cache, struct layer_count *count);
 /* In the child of a fork, with the lock. */
 void layer_child(struct kmem_cache *cache);
 

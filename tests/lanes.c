@@ -130,20 +130,24 @@ unsigned int take_whole_slab(void)
 
 uint64_t nr_out(void)
 {
+	struct layer_count count;
 	uint64_t nr;
 
 	cache_lock(cache);
-	nr = cache->active - layer_held(cache);
+	layer_sum(cache, &count);
+	nr = cache->active - count.held;
 	cache_unlock(cache);
 	return nr;
 }
 
 uint64_t nr_allocs(void)
 {
+	struct layer_count count;
 	uint64_t nr;
 
 	cache_lock(cache);
-	nr = cache->allocs + layer_taken(cache);
+	layer_sum(cache, &count);
+	nr = cache->allocs + count.taken;
 	cache_unlock(cache);
 	return nr;
 }

@@ -39,9 +39,17 @@ static void leave_in_lane(unsigned int nr)
 		kmem_cache_free(cache, objects[i]);
 }
 
+static uint64_t held_by_layer(void)
+{
+	struct layer_count count;
+
+	layer_sum(cache, &count);
+	return count.held;
+}
+
 static void check_layer(void)
 {
-	require(cache->active == layer_held(cache));
+	require(cache->active == held_by_layer());
 	layer_flush(cache, true);
 	require(!cache->layer.limbo && !cache->layer.nr_loaded);
 	check_caches();
@@ -85,7 +93,7 @@ static void forks_and_recalls(void *unused)
 		return;
 	takes_and_frees(&cache);
 	require(!kmem_cache_shrink(cache));
-	require(layer_held(cache) == 0);
+	require(held_by_layer() == 0);
 	check_lists(cache);
 }
 
@@ -96,6 +104,19 @@ static void looks(void *unused)
 	(void)unused;
 	require(!kmem_cache_get_stats(cache, &stats, sizeof(stats)));
 	require(stats.active <= stats.objects);
+}
+
+/* One is out all the time, and another now and then. */
+static void counts_one_or_two(void *unused)
+{
+	struct layer_count count;
+
+	(void)unused;
+	cache_lock(cache);
+	layer_count(cache, &count);
+	require(count.held == cache->active - 1 ||
+		count.held == cache->active - 2);
+	layer_unlock(cache);
 }
 
 /* ---- scenarios --------------------------------------------------------- */
@@ -215,6 +236,25 @@ static void layer_looked_at(void)
 	cpus_place(2, 1);
 }
 
+/* It takes from the lane of CPU 0, and frees on the other. */
+static void layer_counted(void)
+{
+	void *objects[2];
+
+	layer_world(true, HALF / 2, 4);
+	keep_none();
+	objects[0] = taken(cache);
+	objects[1] = taken(cache);
+	kept[0] = taken(cache);
+	kmem_cache_free(cache, objects[0]);
+	cpus_place(-1, 1);
+	kmem_cache_free(cache, objects[1]);
+	explore_spawn("moves", takes_and_frees, &cache);
+	cpus_place(0, 1);
+	cpus_migrate(0);
+	explore_spawn("counts", counts_one_or_two, NULL);
+}
+
 static void claimed_two(void)
 {
 	layer_world(false, HALF / 2, 4);
@@ -277,6 +317,7 @@ const struct scenario layer_scenarios[] = {
 	{ SCENARIO(layer_two_recalls, check_layer), .atomics = true },
 	{ SCENARIO(layer_last_ones, check_kept), .atomics = true },
 	{ SCENARIO(layer_looked_at, check_layer), .atomics = true },
+	{ SCENARIO(layer_counted, check_kept), .atomics = true },
 	{ SCENARIO(claimed_two, check_layer), .atomics = true },
 	{ SCENARIO(claimed_shrink_against_use, check_layer), .atomics = true },
 	{ SCENARIO(claimed_halved, check_layer), .atomics = true },
