@@ -47,6 +47,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <kmempool/slab.h>
+
 #include "adapter_plant.h"
 #include "adapters.h"
 #include "figures.h"
@@ -88,7 +90,18 @@ static const struct section sections[] = {
 /* What kmempool's objects come out of first. */
 static const char *ours_path(void)
 {
-	return "lists";
+	static const char *const paths[] = {
+		[KMEM_CACHE_LAYER_NONE] = "fallback, each call takes a lock",
+		[KMEM_CACHE_LAYER_CLAIMED] = "fallback, threads claim magazines",
+		[KMEM_CACHE_LAYER_CPU] = "rseq, a magazine for each CPU",
+	};
+	struct kmem_cache *cache = kmem_cache_create("path", 64, 0, 0, NULL);
+	struct kmem_cache_stats stats;
+
+	if (!cache || kmem_cache_get_stats(cache, &stats, sizeof(stats)))
+		errx(2, "no cache");
+	kmem_cache_destroy(cache);
+	return paths[stats.layer];
 }
 
 /* The loader reads it once, before main(). */

@@ -241,6 +241,7 @@ int kmem_cache_get_stats(struct kmem_cache *cache,
 	now.stride = cache->layout.stride;
 	now.slab_size = cache->layout.run_size;
 	now.slab_objects = cache->layout.nr;
+	now.layer = layer_kind(&cache->layer);
 	cache_lock(cache);
 	layer_count(cache, &count);
 	now.active = count.held < cache->active ? cache->active - count.held : 0;

@@ -143,6 +143,13 @@ int layer_init(struct layer *layer, size_t stride, unsigned int cap)
 	return 0;
 }
 
+unsigned int layer_kind(const struct layer *layer)
+{
+	if (!layer->lanes)
+		return KMEM_CACHE_LAYER_NONE;
+	return lane_is_cpu ? KMEM_CACHE_LAYER_CPU : KMEM_CACHE_LAYER_CLAIMED;
+}
+
 void layer_fini(struct layer *layer)
 {
 	lanes_free(layer->lanes);

@@ -228,6 +228,7 @@ END_TEST
 
 /* ---- who has none -------------------------------------------------------- */
 
+/* And says so. */
 static bool has_layer(slab_flags_t flags, unsigned int size,
 		      unsigned int cache_size)
 {
@@ -237,6 +238,10 @@ static bool has_layer(slab_flags_t flags, unsigned int size,
 	cache = kmem_cache_create_args("made", size, &args, flags);
 	ck_assert_ptr_nonnull(cache);
 	has = cache->layer.lanes;
+	ck_assert_uint_eq(cache_stats_of(cache).layer,
+			  !has ? KMEM_CACHE_LAYER_NONE :
+			  lane_is_cpu ? KMEM_CACHE_LAYER_CPU :
+			  KMEM_CACHE_LAYER_CLAIMED);
 	take(100);
 	kmem_cache_free_bulk(cache, 50, objects + 50);
 	give(50);

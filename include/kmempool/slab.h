@@ -134,7 +134,13 @@ struct kmem_cache_stats {
 	uint64_t slabs_returned;	/* to the system */
 	uint64_t resets;
 	uint64_t defects;		/* reported so far */
+	uint64_t layer;			/* KMEM_CACHE_LAYER_* */
 };
+
+/* What is in front of the slabs. */
+#define KMEM_CACHE_LAYER_NONE		0	/* nothing: calls take a lock */
+#define KMEM_CACHE_LAYER_CLAIMED	1	/* magazines that threads claim */
+#define KMEM_CACHE_LAYER_CPU		2	/* a magazine for each CPU */
 
 /* ---- life cycle -------------------------------------------------------- */
 
