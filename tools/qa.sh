@@ -178,7 +178,7 @@ do_long()
 		KMEMPOOL_TEST_LONG=1 CK_TIMEOUT_MULTIPLIER=10 \
 		checked plain \
 		TESTS="$(echo tests/model_mempool tests/storm tests/churn \
-			tests/check_order tests/check_fork)"
+			tests/storm_layer tests/check_order tests/check_fork)"
 }
 
 # An explorer that has become slow, or lost its scenarios, finds nothing either.
@@ -275,8 +275,9 @@ do_drd()
 
 	needs taskset || return
 	within="taskset -c $(taskset -cp $$ | sed 's/.*[^0-9]//')"
-	CK_EXCLUDE_TAGS="cancels forks spins" \
-	under_valgrind 'check_fork|check_backend|check_order|check_registry' \
+	# Magazines are ordered by atomics alone.
+	KMEMPOOL_DEBUG=nolayer CK_EXCLUDE_TAGS="cancels forks spins" \
+	under_valgrind 'check_(fork|backend|order|registry|layer|recall)' \
 		--tool=drd --report-signal-unlocked=no \
 		--suppressions="$top/tools/drd.supp"
 }
