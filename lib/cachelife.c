@@ -223,11 +223,24 @@ static int is_it(void *object, void *arg)
 	return object == arg;
 }
 
+/* Visitors may call meanwhile. */
+static bool is_in_use(struct kmem_cache *cache)
+{
+	struct layer_count count;
+	bool in_use;
+
+	/* Strays among what was given back are found as it goes to its slabs. */
+	layer_flush(cache, false);
+	cache_lock(cache);
+	layer_count(cache, &count);
+	in_use = cache->active != count.held || cache->nr_sheaves;
+	layer_unlock(cache);
+	return in_use;
+}
+
 int cache_destroy(struct kmem_cache *cache)
 {
 	int cancel_state;
-	bool has_sheaves;
-	uint64_t active;
 
 	if (!cache)
 		return 0;
@@ -236,19 +249,14 @@ int cache_destroy(struct kmem_cache *cache)
 		report_and_abort("libkmempool: %p is being destroyed, but there "
 				 "is no such cache; destroy each once\n",
 				 (void *)cache);
-	layer_flush(cache, true);
-	cache_lock(cache);
-	active = cache->active;
-	has_sheaves = cache->nr_sheaves;
-	cache_unlock(cache);
-	if (active || has_sheaves) {
+	if (is_in_use(cache)) {
 		checked_note_leak(cache);
 		return -EBUSY;
 	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	registry_remove(&registry_caches, cache->entry);
 	pthread_setcancelstate(cancel_state, NULL);
-	/* A visitor that we waited for may have used it. */
+	/* No call overlaps any more. */
 	layer_flush(cache, true);
 	slabs_shrink(cache);
 	free_cache(cache);
