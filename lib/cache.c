@@ -93,7 +93,7 @@ bool cache_take_all(struct kmem_cache *cache, void **objects, size_t n,
 	if (unlikely(cache->checked))
 		checked_put_back(cache, objects, done);
 	else
-		layer_untake(cache, objects, done);
+		slabs_untake(cache, objects, done);
 	return false;
 }
 

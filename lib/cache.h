@@ -168,6 +168,8 @@ void slabs_unmake(struct slab *going);
 /* Without the lock: each goes to its slab; anything else is reported, and ends
  * the program. */
 void slabs_give(struct kmem_cache *cache, void *const *objects, size_t n);
+/* The same for what was taken and never handed out: it is not counted. */
+void slabs_untake(struct kmem_cache *cache, void *const *objects, size_t n);
 /* Every empty slab goes back. */
 void slabs_shrink(struct kmem_cache *cache);
 /* Every object is free; no call overlaps. */

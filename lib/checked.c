@@ -186,7 +186,7 @@ void checked_put_back(struct kmem_cache *cache, void **objects, size_t n)
 			fill_free(cache, objects[i]);
 		set_link(cache, objects[i], LINK_BUSY);
 	}
-	layer_untake(cache, objects, n);
+	slabs_untake(cache, objects, n);
 }
 
 static int make_all_new(struct kmem_cache *cache, void **objects, size_t n,

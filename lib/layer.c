@@ -63,8 +63,9 @@
  *
  * While one recalls, another may take what it recalled, and the rest with it to
  * its own lane.  So an allocation fails only if no lane has been loaded since it
- * stripped them: then nothing was free when it last held the lock.  Otherwise it
- * recalls again; each time somebody else has got on.
+ * stripped them: then nothing was free when it last held the lock, but for what
+ * others are about to load, who came first.  Otherwise it recalls again; each
+ * time somebody else has got on.
  *
  * 7. How many
  *
@@ -466,20 +467,20 @@ static size_t take_slowly(struct kmem_cache *cache, void **objects, size_t n,
 	bool fresh = false, last = false, moved;
 	struct magazine *untouched = NULL;
 	struct slab *slab = NULL;
-	size_t done = 0;
+	size_t done = 0, was;
 
 	for (;;) {
 		lock(cache, get_spare(layer));
 		if (slab)
 			slabs_add(cache, slab);
+		was = done;
 		done += take_from_depot(layer, objects + done, n - done);
 		done += slabs_take(cache, objects + done, n - done, &fresh);
 		if (done == n && layer->lanes)
 			untouched = reload(cache);
 		moved = layer->nr_loads != nr_loads && lane_can_fence();
 		last = last && !moved;
-		if (done == n || last)
-			cache->allocs += done;
+		cache->allocs += done - was;
 		cache->failures += done < n && last;
 		cache_unlock(cache);
 		if (done == n || last)
@@ -603,14 +604,6 @@ void layer_give(struct kmem_cache *cache, void **objects, size_t n)
 		done += give_slowly(cache, objects + done, n - done);
 	if (done < n)
 		slabs_give(cache, objects + done, n - done);
-}
-
-void layer_untake(struct kmem_cache *cache, void **objects, size_t n)
-{
-	cache_lock(cache);
-	cache->allocs -= n;
-	cache_unlock(cache);
-	layer_give(cache, objects, n);
 }
 
 /* ---- counting ---------------------------------------------------------- */

@@ -55,8 +55,6 @@ size_t layer_take(struct kmem_cache *cache, void **objects, size_t n,
 		  gfp_t gfp);
 /* Each is an object of @cache. */
 void layer_give(struct kmem_cache *cache, void **objects, size_t n);
-/* The same for what was taken and never handed out: it is not counted. */
-void layer_untake(struct kmem_cache *cache, void **objects, size_t n);
 
 /* Everything goes back to the slabs.  @alone: no call overlaps. */
 void layer_flush(struct kmem_cache *cache, bool alone);

@@ -325,7 +325,9 @@ void slabs_unmake(struct slab *going)
 	unmake(going, true);
 }
 
-void slabs_give(struct kmem_cache *cache, void *const *objects, size_t n)
+/* @untaken: they were never handed out. */
+static void give(struct kmem_cache *cache, void *const *objects, size_t n,
+		 bool untaken)
 {
 	struct slab *going;
 	void *stray = NULL;
@@ -335,11 +337,22 @@ void slabs_give(struct kmem_cache *cache, void *const *objects, size_t n)
 		some = n - i < SLABS_PUT_MAX ? n - i : SLABS_PUT_MAX;
 		cache_lock(cache);
 		stray = slabs_put(cache, objects + i, some, &going);
+		cache->allocs -= untaken ? some : 0;
 		cache_unlock(cache);
 		unmake(going, true);
 	}
 	if (unlikely(stray))
 		checked_misuse(cache, stray);
+}
+
+void slabs_give(struct kmem_cache *cache, void *const *objects, size_t n)
+{
+	give(cache, objects, n, false);
+}
+
+void slabs_untake(struct kmem_cache *cache, void *const *objects, size_t n)
+{
+	give(cache, objects, n, true);
 }
 
 /* ---- all of them ------------------------------------------------------- */

@@ -248,7 +248,7 @@ void takes_and_frees(void *from)
 	kmem_cache_free(c, object);
 }
 
-static void takes_two(void *unused)
+void takes_two(void *unused)
 {
 	void *objects[2];
 

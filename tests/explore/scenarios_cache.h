@@ -30,6 +30,7 @@ void check_caches(void);
 /* In use: nobody else writes to it. */
 void use(void *object);
 void takes_and_frees(void *from);	/* the address of a cache's */
+void takes_two(void *unused);		/* of @cache, if there are */
 void frees(void *object);
 void shrinks(void *unused);
 void forks_and_uses(void *unused);

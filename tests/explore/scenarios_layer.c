@@ -4,6 +4,8 @@
  */
 #include "config.h"
 
+#include <errno.h>
+
 #include "cpus.h"
 #include "debug.h"
 #include "lane.h"
@@ -104,6 +106,27 @@ static void looks(void *unused)
 	(void)unused;
 	require(!kmem_cache_get_stats(cache, &stats, sizeof(stats)));
 	require(stats.active <= stats.objects);
+	require(stats.frees <= stats.allocs);
+}
+
+static int uses_it(struct kmem_cache *visited, void *unused)
+{
+	(void)unused;
+	if (visited == cache)
+		takes_and_frees(&cache);
+	return 0;
+}
+
+static void visits(void *unused)
+{
+	(void)unused;
+	require(!kmem_cache_for_each(uses_it, NULL));
+}
+
+static void cannot_destroy(void *unused)
+{
+	(void)unused;
+	require(kmem_cache_destroy(cache) == -EBUSY);
 }
 
 /* One is out all the time, and another now and then. */
@@ -236,6 +259,14 @@ static void layer_looked_at(void)
 	cpus_place(2, 1);
 }
 
+/* The two objects are of two slabs. */
+static void layer_bulk_looked_at(void)
+{
+	layer_world(true, WHOLE, 4);
+	explore_spawn("bulk", takes_two, NULL);
+	explore_spawn("looks", looks, NULL);
+}
+
 /* It takes from the lane of CPU 0, and frees on the other. */
 static void layer_counted(void)
 {
@@ -281,6 +312,17 @@ static void claimed_halved(void)
 	explore_spawn("takes", takes_and_frees, &cache);
 }
 
+/* An object is out, so the visitor's magazine must be left alone. */
+static void claimed_visit_against_destroy(void)
+{
+	layer_world(false, HALF / 2, 4);
+	keep_none();
+	kept[0] = taken(cache);
+	leave_in_lane(1);
+	explore_spawn("visits", visits, NULL);
+	explore_spawn("destroys", cannot_destroy, NULL);
+}
+
 static void layer_fork_against_use(void)
 {
 	layer_world(true, HALF, 6);
@@ -317,10 +359,13 @@ const struct scenario layer_scenarios[] = {
 	{ SCENARIO(layer_two_recalls, check_layer), .atomics = true },
 	{ SCENARIO(layer_last_ones, check_kept), .atomics = true },
 	{ SCENARIO(layer_looked_at, check_layer), .atomics = true },
+	{ SCENARIO(layer_bulk_looked_at, check_layer), .atomics = true },
 	{ SCENARIO(layer_counted, check_kept), .atomics = true },
 	{ SCENARIO(claimed_two, check_layer), .atomics = true },
 	{ SCENARIO(claimed_shrink_against_use, check_layer), .atomics = true },
 	{ SCENARIO(claimed_halved, check_layer), .atomics = true },
+	{ SCENARIO(claimed_visit_against_destroy, check_kept),
+	  .atomics = true },
 	{ .name = NULL },
 };
 
