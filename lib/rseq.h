@@ -41,9 +41,9 @@ unsigned int rseq_nr_cpus(void);
  * sequence.  To be called before any. */
 void rseq_begin_without(void);
 void rseq_begin(void);
-/* All sequences that run begin again; a barrier on every CPU.  False when the
- * kernel refuses. */
-bool rseq_fence(void);
+/* All sequences that run begin again; a barrier on every CPU.  0, or the -errno
+ * with which the kernel refuses. */
+int rseq_fence(void);
 
 #if HAVE_RSEQ && !HAVE_TSAN
 
@@ -52,20 +52,21 @@ extern intptr_t lane_area __attribute__((visibility("hidden")));
 
 _Static_assert(sizeof(struct lane) == 64, "a lane is 1 << 6");
 
-/* The four bytes before label 4 are what the C library registered with; the
- * kernel goes nowhere else.  They make an instruction that traps. */
+/*
+ * The four bytes before label 4 are what the C library registered with; the
+ * kernel goes nowhere else.  They are the operand of an instruction that does
+ * nothing, so that label 4 can be in the middle of the function: a signal that
+ * comes in a sequence is taken there, and its handler may want to unwind.
+ */
 #define RSEQ_BEGIN						\
 	".pushsection __rseq_cs, \"aw\"\n\t"			\
 	".balign 32\n"						\
 	"3:\t.long 0, 0\n\t"					\
 	".quad 1f, 2f - 1f, 4f\n\t"				\
 	".popsection\n\t"					\
-	".pushsection .text.unlikely.rseq, \"ax\"\n\t"		\
-	".byte 0x0f, 0xb9, 0x3d\n\t"				\
+	".byte 0x0f, 0x1f, 0x80\n\t"				\
 	".long 0x53053053\n"					\
-	"4:\tjmp 5f\n\t"					\
-	".popsection\n"						\
-	"5:\tleaq 3b(%%rip), %[i]\n\t"				\
+	"4:\tleaq 3b(%%rip), %[i]\n\t"				\
 	"movq %[i], %%fs:8(%[area])\n"				\
 	"1:\n\t"						\
 	"movl %%fs:(%[area]), %k[i]\n\t"			\

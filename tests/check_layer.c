@@ -14,11 +14,14 @@
 #endif
 
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -617,6 +620,38 @@ START_TEST(magazines_serve_one_cache_after_another)
 }
 END_TEST
 
+static volatile sig_atomic_t nr_samples, nr_cut_short;
+
+static void sample(int signal)
+{
+	void *frames[8];
+
+	(void)signal;
+	nr_samples++;
+	/* This, the frame of the signal, the call, the test, and who ran that. */
+	nr_cut_short += backtrace(frames, 8) < 5;
+}
+
+/* A signal in the middle of a call comes where the call begins anew. */
+START_TEST(a_signal_handler_sees_who_called)
+{
+	const struct itimerval each_ms = { { 0, 1000 }, { 0, 1000 } };
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction action = { .sa_handler = sample };
+	void *frames[1];
+
+	backtrace(frames, 1);	/* loads what it needs */
+	make_cache(64);
+	sigaction(SIGPROF, &action, NULL);
+	setitimer(ITIMER_PROF, &each_ms, NULL);
+	while (nr_samples < 100)
+		kmem_cache_free(cache, kmem_cache_alloc(cache, GFP_KERNEL));
+	setitimer(ITIMER_PROF, &never, NULL);
+	ck_assert_int_eq(nr_cut_short, 0);
+	end_cache();
+}
+END_TEST
+
 /* _i: whether there is one, which becomes full. */
 START_TEST(what_no_magazine_has_room_for_goes_to_slabs)
 {
@@ -772,6 +807,11 @@ static void add_lanes(Suite *s)
 	tcase_add_test(tc, caches_with_checks_have_no_layer);
 	tcase_add_test(tc, caches_of_large_objects_have_no_layer);
 	tcase_add_test(tc, fewer_than_four_objects_near_a_cpu_are_none);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("environment");
+	tcase_set_timeout(tc, TEST_TIMEOUT);
+	/* For do_valgrind in tools/qa.sh: this program runs itself. */
+	tcase_set_tags(tc, "native");
 	tcase_add_loop_test(tc, the_environment_can_ask_for_no_layer, 0, 10);
 	tcase_add_test(tc,
 		the_environment_asks_nothing_of_a_set_user_id_program);
@@ -792,6 +832,7 @@ static void add_counts(Suite *s)
 	tcase_add_test(tc, magazines_serve_one_cache_after_another);
 	tcase_add_loop_test(tc, what_no_magazine_has_room_for_goes_to_slabs,
 			    0, 2);
+	tcase_add_test(tc, a_signal_handler_sees_who_called);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("misuse");
 	tcase_set_timeout(tc, TEST_TIMEOUT);
