@@ -122,7 +122,8 @@ static void start(void)
 {
 	debug_read();
 	rseq_begin_without();
-	lane_is_cpu = start_cpus();
+	/* A debugger that steps through a sequence would never see its end. */
+	lane_is_cpu = !debug_no_layer && start_cpus();
 	if (!lane_is_cpu)
 		lane_nr = nr_to_claim();
 }
@@ -253,12 +254,13 @@ struct magazine *lane_strip(struct lane *lane, bool alone)
 
 bool lane_fence(void)
 {
-	bool passed = !lane_is_cpu || rseq_fence();
+	int err = lane_is_cpu ? rseq_fence() : 0;
 
-	/* [L2] read by lane_can_fence(): at worst one more is tried. */
-	if (!passed)
+	/* Memory may be had another time.  [L2] read by lane_can_fence(): at
+	 * worst one more is tried. */
+	if (err && err != -ENOMEM)
 		__atomic_store_n(&refused, true, __ATOMIC_RELAXED);
-	return passed;
+	return !err;
 }
 
 bool lane_can_fence(void)

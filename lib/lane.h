@@ -56,7 +56,7 @@ struct magazine *lane_strip(struct lane *lane, bool alone);
 /* Every restartable sequence that runs begins again, and what was written by
  * those before is seen.  False when the kernel refuses: then that is not so. */
 bool lane_fence(void);
-/* False once it was refused. */
+/* False once it was refused, but for want of memory. */
 bool lane_can_fence(void);
 
 /* In the child of a fork: nobody is there who has claimed any. */

@@ -36,13 +36,13 @@ static char *thread_pointer(void)
 	return p;
 }
 
-static bool membarrier(int command)
+static int membarrier(int command)
 {
 	int saved_errno = errno;
-	long err = syscall(SYS_membarrier, command, 0, 0);
+	int err = syscall(SYS_membarrier, command, 0, 0) ? -errno : 0;
 
 	errno = saved_errno;
-	return !err;
+	return err;
 }
 
 unsigned int rseq_nr_cpus(void)
@@ -51,7 +51,7 @@ unsigned int rseq_nr_cpus(void)
 	long size;
 
 	if (!__rseq_size ||
-	    !membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ))
+	    membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ))
 		return 0;
 	/* As long as the kernel's own set of all CPUs, those that are not there
 	 * yet included.  What the C library says may be a guess. */
@@ -69,7 +69,7 @@ void rseq_begin(void)
 	lane_area = __rseq_offset;
 }
 
-bool rseq_fence(void)
+int rseq_fence(void)
 {
 	return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
 }
@@ -89,9 +89,9 @@ void rseq_begin(void)
 {
 }
 
-bool rseq_fence(void)
+int rseq_fence(void)
 {
-	return true;
+	return 0;
 }
 
 #endif

@@ -432,7 +432,7 @@ static bool refuse_membarrier(unsigned int err)
 	return false;
 }
 
-static const unsigned int refusals[] = { EPERM, ENOSYS };
+static const unsigned int refusals[] = { EPERM, ENOSYS, ENOMEM };
 static unsigned int refusal;
 
 /* What is stripped is in limbo with sequences, else nothing is refused. */
@@ -510,6 +510,32 @@ static int stop_recalling(void)
 START_TEST(a_program_that_was_refused_membarrier_recalls_no_more)
 {
 	ck_assert(in_child(stop_recalling));
+}
+END_TEST
+
+/* The filter is this thread's, and the other goes without. */
+static int recall_when_there_is_memory(void)
+{
+	if (!have_other())
+		return 0;
+	make_cache(500);
+	take(30);
+	give_on_other(15);
+	if (!refuse_membarrier(ENOMEM))
+		return 0;
+	kmem_cache_shrink(cache);
+	if (lane_is_cpu && !cache->layer.limbo)
+		return 2;
+	on_other(shrink_it);
+	if (!layer_has_nothing())
+		return 3;
+	kmem_cache_free_bulk(cache, 15, objects + 15);
+	return kmem_cache_destroy(cache);
+}
+
+START_TEST(a_fence_for_which_there_was_no_memory_is_tried_again)
+{
+	ck_assert(in_child(recall_when_there_is_memory));
 }
 END_TEST
 
@@ -1470,14 +1496,6 @@ static void add_recall(Suite *s)
 		where_no_fence_passes_what_was_loaded_stays_in_limbo, 0, 2);
 	tcase_add_test(tc, reset_needs_no_fence);
 	tcase_add_loop_test(tc,
-		a_program_that_is_refused_membarrier_loses_and_doubles_nothing,
-		0, 2);
-	tcase_add_test(tc,
-		a_program_that_was_refused_membarrier_recalls_no_more);
-	tcase_add_loop_test(tc,
-		a_program_that_never_had_membarrier_has_lanes_that_are_claimed,
-		0, 2);
-	tcase_add_loop_test(tc,
 		a_recall_in_the_middle_of_a_call_doubles_nothing, 0, 3);
 	suite_add_tcase(s, tc);
 }
@@ -1488,21 +1506,10 @@ static void add_threads(Suite *s)
 
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_add_test(tc,
-		a_stopped_thread_holds_up_no_recall_and_loses_nothing);
-	tcase_add_test(tc,
-		an_allocation_that_would_fail_waits_for_no_stopped_thread);
-	tcase_add_test(tc,
-		a_thread_stopped_as_it_gives_back_holds_up_no_recall);
 	tcase_add_loop_test(tc, a_thread_that_goes_leaves_nothing_behind, 0, 3);
-	tcase_add_test(tc,
-		a_thread_that_exits_the_process_as_it_goes_leaves_nothing_behind
-		);
 	tcase_add_test(tc,
 		the_child_of_a_fork_has_everything_but_what_others_held);
 	tcase_add_test(tc, the_child_has_what_was_in_limbo);
-	tcase_add_test(tc, the_child_has_the_lane_of_a_thread_that_was_stopped);
-	tcase_add_test(tc, a_fork_waits_for_who_gets_a_magazine);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("overlap");
 	tcase_set_timeout(tc, TEST_TIMEOUT);
@@ -1513,8 +1520,40 @@ static void add_threads(Suite *s)
 	tcase_add_test(tc,
 		a_cache_that_a_visitor_used_to_the_last_leaves_no_slab);
 	tcase_add_test(tc, a_destructor_may_fork_while_more_is_given_back);
+	suite_add_tcase(s, tc);
+}
+
+/* Not under valgrind: it knows no userfaultfd, and what a child leaves is lost
+ * to it. */
+static void add_native(Suite *s)
+{
+	TCase *tc = tcase_create("native");
+
+	tcase_set_timeout(tc, TEST_TIMEOUT);
+	tcase_set_tags(tc, "native");	/* for do_valgrind in tools/qa.sh */
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_loop_test(tc,
+		a_program_that_is_refused_membarrier_loses_and_doubles_nothing,
+		0, 3);
+	tcase_add_test(tc,
+		a_program_that_was_refused_membarrier_recalls_no_more);
+	tcase_add_test(tc, a_fence_for_which_there_was_no_memory_is_tried_again);
+	tcase_add_loop_test(tc,
+		a_program_that_never_had_membarrier_has_lanes_that_are_claimed,
+		0, 3);
+	tcase_add_test(tc,
+		a_stopped_thread_holds_up_no_recall_and_loses_nothing);
+	tcase_add_test(tc,
+		an_allocation_that_would_fail_waits_for_no_stopped_thread);
+	tcase_add_test(tc,
+		a_thread_stopped_as_it_gives_back_holds_up_no_recall);
+	tcase_add_test(tc, the_child_has_the_lane_of_a_thread_that_was_stopped);
 	tcase_add_test(tc, what_is_about_to_be_loaded_is_not_outside);
 	tcase_add_test(tc, nobody_waits_for_a_page_with_the_lock);
+	tcase_add_test(tc,
+		a_thread_that_exits_the_process_as_it_goes_leaves_nothing_behind
+		);
+	tcase_add_test(tc, a_fork_waits_for_who_gets_a_magazine);
 	suite_add_tcase(s, tc);
 }
 
@@ -1528,5 +1567,6 @@ int main(int argc, char **argv)
 	lanes_begin();
 	add_recall(s);
 	add_threads(s);
+	add_native(s);
 	return run_suite(s);
 }

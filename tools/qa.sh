@@ -254,7 +254,7 @@ under_valgrind()
 # In the child of a fork, what other threads held is lost by nature.
 do_valgrind()
 {
-	under_valgrind check_fork --leak-check=full \
+	CK_EXCLUDE_TAGS=native under_valgrind check_fork --leak-check=full \
 		--suppressions="$top/tools/valgrind.supp"
 }
 

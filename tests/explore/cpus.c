@@ -99,11 +99,11 @@ void rseq_begin(void)
 {
 }
 
-bool rseq_fence(void)
+int rseq_fence(void)
 {
 	explore_point("fences");
 	restart_all(true, 0);
-	return true;
+	return 0;
 }
 
 uintptr_t rseq_pop_run(struct lane *lanes, void **objects, uintptr_t nr)
