@@ -116,7 +116,8 @@ struct kmem_cache_args {
 					   as -1, is none */
 };
 
-/* What kmem_cache_get_stats() reports: true at one moment during the call. */
+/* What kmem_cache_get_stats() reports: true at one moment during the call (but
+ * where membarrier(2) came to be forbidden: libkmempool-slab(7)). */
 struct kmem_cache_stats {
 	uint64_t object_size;		/* bytes asked for at creation */
 	uint64_t stride;		/* bytes from one object to the next */
