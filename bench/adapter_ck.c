@@ -8,32 +8,40 @@
 
 #include <ck_stack.h>
 
+struct pile {
+	ck_stack_t	stack;		/* two words that are changed as one */
+	char		*objects;
+};
+
 static void *ck_create(size_t size, size_t nr)
 {
-	/* Two words that are changed as one. */
-	ck_stack_t *stack = aligned_alloc(64, 64);
+	struct pile *pile = aligned_alloc(64, 64);
+	size_t i;
 
-	if (!stack)
+	if (!pile)
 		abort();
-	ck_stack_init(stack);
-	while (nr--) {
-		ck_stack_entry_t *entry = malloc(size);
-
-		if (!entry)
-			abort();
-		ck_stack_push_mpmc(stack, entry);
-	}
-	return stack;
+	ck_stack_init(&pile->stack);
+	pile->objects = calloc(nr, size);
+	if (!pile->objects)
+		abort();
+	for (i = 0; i < nr; i++)
+		ck_stack_push_mpmc(&pile->stack,
+				   (void *)(pile->objects + i * size));
+	return pile;
 }
 
-static inline void *ck_alloc(void *stack)
+static inline void *ck_alloc(void *arg)
 {
-	return ck_stack_pop_mpmc(stack);
+	struct pile *pile = arg;
+
+	return ck_stack_pop_mpmc(&pile->stack);
 }
 
-static inline void ck_free(void *stack, void *object)
+static inline void ck_free(void *arg, void *object)
 {
-	ck_stack_push_mpmc(stack, object);
+	struct pile *pile = arg;
+
+	ck_stack_push_mpmc(&pile->stack, object);
 }
 
 ADAPTER_LOOPS(ck)
