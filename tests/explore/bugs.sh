@@ -67,6 +67,7 @@ plant()
 	# What a header says is compiled into all of them.
 	case $file in
 	*.h)	cp "$top"/lib/*.[ch] "$dir/lib"
+		rm "$dir/lib/rseq.c"
 	esac
 	sed -E "$script" "$top/lib/$file" >"$dir/lib/$file"
 	! cmp -s "$top/lib/$file" "$dir/lib/$file" || {
