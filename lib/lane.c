@@ -113,7 +113,7 @@ static unsigned int nr_to_claim(void)
 	long nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned int nr = 2;
 
-	while (nr < 2 * nr_cpus && nr < CLAIMED_MAX)
+	while ((long)nr < 2 * nr_cpus && nr < CLAIMED_MAX)
 		nr *= 2;
 	return nr;
 }
