@@ -31,10 +31,7 @@
  * 4. Invariants
  *
  *   I1  A free object is in one slab or one magazine, or was never handed out.
- *   I2  Only who holds the lock changes what a lane has loaded.
- *   I3  What was loaded before recall n began, and is in limbo with a stamp of
- *       n or less, is used by nobody once a fence has passed that began after
- *       it was put there.
+ *   R1 and R2 of recall.c.
  *
  * 5. Where objects come from
  *
@@ -51,15 +48,9 @@
  *
  * 6. Recall
  *
- * Stripping a lane is a store (lane.c).  The CPU may be in the middle of a
- * sequence that has loaded the magazine already, so it goes to limbo until the
- * fence has passed, which is a system call and made without the lock.  Several
- * may recall at a time.  None waits for another: the one whose fence has passed
- * takes what is in limbo with its own stamp or an older one, and that includes
- * what others put there before it began.
- *
- * If the kernel refuses the fence, which a filter may make it do, the magazines
- * stay in limbo until no call overlaps, and no more lanes are stripped.
+ * recall.c says how lanes are stripped.  If the kernel refuses the fence, which
+ * a filter may make it do, the magazines stay in limbo until no call overlaps,
+ * and no more lanes are stripped.
  *
  * While one recalls, another may take what it recalled, and the rest with it to
  * its own lane.  So an allocation fails only if no lane has been loaded since it
@@ -92,8 +83,8 @@
  *
  * 10. How it is checked
  *
- * tests/model/layer.pml is sections 3 to 6 and lane.c in Promela, with stores
- * that arrive late; the explorer runs this code with sequences of its own
+ * tests/model/layer.pml is sections 3 to 6, recall.c and lane.c in Promela, with
+ * stores that arrive late; the explorer runs this code with sequences of its own
  * (tests/explore/cpus.c), and with claims.
  *
  * 11. What this file does not do
@@ -113,6 +104,7 @@
 #include "debug.h"
 #include "lane.h"
 #include "reclaim.h"
+#include "recall.h"
 #include "rseq.h"
 
 #define CAP_FIRST	32		/* objects */
@@ -158,21 +150,6 @@ void layer_fini(struct layer *layer)
 
 /* ---- the depot, with the lock ------------------------------------------ */
 
-static struct magazine *pop(struct magazine **list)
-{
-	struct magazine *magazine = *list;
-
-	if (magazine)
-		*list = magazine->next;
-	return magazine;
-}
-
-static void push(struct magazine **list, struct magazine *magazine)
-{
-	magazine->next = *list;
-	*list = magazine;
-}
-
 /* [L3] Read without the lock by get_spare(), which only wants to know whether to
  * get one. */
 static void set_nr_empty(struct layer *layer, unsigned int nr)
@@ -182,13 +159,13 @@ static void set_nr_empty(struct layer *layer, unsigned int nr)
 
 static void push_empty(struct layer *layer, struct magazine *magazine)
 {
-	push(&layer->empty, magazine);
+	magazine_add(&layer->empty, magazine);
 	set_nr_empty(layer, layer->nr_empty + 1);
 }
 
 static struct magazine *pop_empty(struct layer *layer)
 {
-	struct magazine *magazine = pop(&layer->empty);
+	struct magazine *magazine = magazine_next(&layer->empty);
 
 	if (!magazine)
 		return NULL;
@@ -199,7 +176,7 @@ static struct magazine *pop_empty(struct layer *layer)
 
 static struct magazine *pop_full(struct layer *layer)
 {
-	struct magazine *magazine = pop(&layer->full);
+	struct magazine *magazine = magazine_next(&layer->full);
 
 	layer->nr_full -= magazine != NULL;
 	return magazine;
@@ -216,7 +193,7 @@ static void put_away(struct layer *layer, struct magazine *magazine)
 	layer->taken += word / WORD_TAKEN;
 	magazine_set_word(magazine, word & WORD_NR);
 	if (word & WORD_NR) {
-		push(&layer->full, magazine);
+		magazine_add(&layer->full, magazine);
 		layer->nr_full++;
 	} else {
 		push_empty(layer, magazine);
@@ -258,33 +235,16 @@ static void lock(struct kmem_cache *cache, struct magazine *spare)
 /* With the lock. */
 static void end_limbo(struct layer *layer, uint64_t stamp)
 {
-	struct magazine **link = &layer->limbo, *magazine;
+	struct magazine *magazine;
 
-	while ((magazine = *link)) {
-		if (magazine->stamp <= stamp) {
-			*link = magazine->next;
-			put_away(layer, magazine);
-		} else {
-			link = &magazine->next;
-		}
-	}
+	while ((magazine = recall_end(&layer->recall, stamp)))
+		put_away(layer, magazine);
 }
 
 /* With the lock. */
 static void strip(struct layer *layer, bool alone)
 {
-	struct magazine *magazine;
-	unsigned int i;
-
-	layer->nr_recalls++;
-	for (i = 0; i < lane_nr; i++) {
-		magazine = lane_strip(&layer->lanes[i], alone);
-		if (!magazine)
-			continue;
-		layer->nr_loaded--;
-		magazine->stamp = layer->nr_recalls;
-		push(&layer->limbo, magazine);
-	}
+	recall_strip(&layer->recall, layer->lanes, alone);
 }
 
 /* With the lock, which it lets go of.  What was stripped is in the depot then;
@@ -293,10 +253,10 @@ static void strip(struct layer *layer, bool alone)
 static bool end_recall(struct kmem_cache *cache, bool alone)
 {
 	struct layer *layer = &cache->layer;
-	uint64_t stamp = layer->nr_recalls;
+	uint64_t stamp = layer->recall.nr_recalls;
 	bool any;
 
-	if (layer->limbo) {
+	if (layer->recall.limbo) {
 		cache_unlock(cache);
 		if (!lane_fence() && !alone)
 			return false;
@@ -356,7 +316,7 @@ static void put_empty(struct kmem_cache *cache)
 	cache->layer.empty = NULL;
 	set_nr_empty(&cache->layer, 0);
 	cache_unlock(cache);
-	while ((magazine = pop(&empty)))
+	while ((magazine = magazine_next(&empty)))
 		magazine_put(magazine);
 }
 
@@ -412,11 +372,7 @@ static void fill(struct kmem_cache *cache, struct magazine *magazine,
 /* With the lock. */
 static struct magazine *swap(struct layer *layer, struct magazine *next)
 {
-	struct magazine *old = lane_swap(layer->lanes, next);
-
-	layer->nr_loaded += old == MAGAZINE_NONE;
-	layer->nr_loaded -= next == MAGAZINE_NONE;
-	return old;
+	return recall_swap(&layer->recall, layer->lanes, next);
 }
 
 /* With the lock. */
@@ -572,7 +528,7 @@ static size_t give_slowly(struct kmem_cache *cache, void **objects, size_t n)
 
 	lock(cache, get_spare(layer));
 	done = keep(layer, objects, n);
-	most = 2 * layer->nr_loaded;
+	most = 2 * layer->recall.nr_loaded;
 	surplus = layer->nr_full > most;
 	cache_unlock(cache);
 	if (unlikely(done == TWICE))
@@ -629,7 +585,7 @@ uint64_t layer_sum(const struct kmem_cache *cache, struct layer_count *count)
 	count->taken = layer->taken;
 	for (magazine = layer->full; magazine; magazine = magazine->next)
 		words += add(count, magazine);
-	for (magazine = layer->limbo; magazine; magazine = magazine->next)
+	for (magazine = layer->recall.limbo; magazine; magazine = magazine->next)
 		words += add(count, magazine);
 	for (i = 0; layer->lanes && i < lane_nr; i++)
 		words += add(count, layer->lanes[i].loaded);
@@ -661,7 +617,7 @@ void layer_child(struct kmem_cache *cache)
 
 	/* Who might use what is in limbo, or has a lane, is not there; nor who
 	 * would have loaded the rest: that is as if handed out. */
-	end_limbo(layer, UINT64_MAX);
+	end_limbo(layer, RECALL_ALL);
 	cache->allocs += layer->untouched;
 	layer->untouched = 0;
 	if (layer->lanes)

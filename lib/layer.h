@@ -13,6 +13,7 @@
 
 #include "compiler.h"
 #include "magazine.h"
+#include "recall.h"
 
 struct kmem_cache;
 struct lane;
@@ -31,11 +32,9 @@ struct layer {
 	unsigned int	nr_contended;	/* and another thread had it */
 	unsigned int	nr_full;
 	unsigned int	nr_empty;	/* atomic [L3] */
-	unsigned int	nr_loaded;	/* lanes that have a magazine */
 	struct magazine	*full;		/* the depot: have objects; newest */
 	struct magazine	*empty;		/* first.  And have none */
-	struct magazine	*limbo;		/* recalled, may still be used */
-	uint64_t	nr_recalls;	/* begun */
+	struct recall	recall;
 	uint64_t	nr_loads;	/* of lanes */
 	uint64_t	taken;		/* by the fast path, of those not loaded */
 	uint64_t	untouched;	/* objects that threads are about to load */

@@ -54,6 +54,8 @@ libkmempool_core_la_SOURCES = \
 	lib/pagemap.h \
 	lib/pages.c \
 	lib/pages.h \
+	lib/recall.c \
+	lib/recall.h \
 	lib/reclaim.c \
 	lib/reclaim.h \
 	lib/registry.c \

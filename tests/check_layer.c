@@ -113,7 +113,7 @@ START_TEST(a_large_depot_gives_back_to_slabs)
 	else
 		give(nr);
 	ck_assert_uint_eq(nr_out(), 0);
-	ck_assert_uint_eq(cache->layer.nr_loaded, 1);
+	ck_assert_uint_eq(cache->layer.recall.nr_loaded, 1);
 	ck_assert_uint_le(cache->layer.nr_full, 2);
 	ck_assert_uint_le(cache->active, 3 * FIRST_CAP);
 	/* What a bulk gives finds one magazine more. */

@@ -276,7 +276,7 @@ START_TEST(what_was_put_into_limbo_after_a_fence_stays_there)
 	atomic_store(&fence, let_other_strip);
 	kmem_cache_shrink(cache);
 	cache_lock(cache);
-	limbo = cache->layer.limbo;
+	limbo = cache->layer.recall.limbo;
 	cache_unlock(cache);
 	sem_post(&may_pass);
 	wait_for_other();
@@ -373,7 +373,7 @@ START_TEST(where_no_fence_passes_what_was_loaded_stays_in_limbo)
 	give_on_other(10);
 	atomic_store(&fence, refuse);
 	ck_assert_int_eq(kmem_cache_shrink(cache), 0);
-	ck_assert_ptr_nonnull(cache->layer.limbo);
+	ck_assert_ptr_nonnull(cache->layer.recall.limbo);
 	s = cache_stats_of(cache);
 	ck_assert_uint_eq(s.active, 10);
 	ck_assert_uint_eq(s.allocs, 20);
@@ -450,7 +450,7 @@ static int go_on_without_membarrier(void)
 	errno = MARK;
 	if (kmem_cache_shrink(cache) || errno != MARK)
 		return 2;
-	if (lane_is_cpu != (cache->layer.limbo != NULL))
+	if (lane_is_cpu != (cache->layer.recall.limbo != NULL))
 		return 3;
 	if (cache_stats_of(cache).active != nr - nr / 4)
 		return 4;
@@ -496,12 +496,12 @@ static int stop_recalling(void)
 	if (!lane_is_cpu)
 		return !layer_has_nothing();
 	/* What is loaded from now on stays there. */
-	nr_recalls = cache->layer.nr_recalls;
+	nr_recalls = cache->layer.recall.nr_recalls;
 	take(5);
 	give_on_other(5);
 	on_other(shrink_it);
 	if (cache_stats_of(cache).active || !nr_in_lanes() ||
-	    cache->layer.nr_recalls != nr_recalls)
+	    cache->layer.recall.nr_recalls != nr_recalls)
 		return 2;
 	return kmem_cache_reset(cache) || !layer_has_nothing() ||
 	       cache->active || kmem_cache_destroy(cache);
@@ -1112,7 +1112,7 @@ END_TEST
 static int have_all_and_fences(void)
 {
 	atomic_store(&fence, NULL);
-	return cache->layer.limbo ? 6 : have_all_but_others();
+	return cache->layer.recall.limbo ? 6 : have_all_but_others();
 }
 
 START_TEST(the_child_has_what_was_in_limbo)
@@ -1124,7 +1124,7 @@ START_TEST(the_child_has_what_was_in_limbo)
 	give(nr / 2);
 	atomic_store(&fence, refuse);
 	kmem_cache_shrink(cache);
-	ck_assert_ptr_nonnull(cache->layer.limbo);
+	ck_assert_ptr_nonnull(cache->layer.recall.limbo);
 	nr_expected = nr_freed = nr / 2;
 	ck_assert(in_child(have_all_and_fences));
 	atomic_store(&fence, NULL);

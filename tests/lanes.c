@@ -184,7 +184,7 @@ bool layer_is_in_order(void)
 	cache_lock(cache);
 	for (i = 0; i < lane_nr; i++)
 		nr += layer->lanes[i].loaded != MAGAZINE_NONE;
-	in_order = layer->nr_loaded == nr &&
+	in_order = layer->recall.nr_loaded == nr &&
 		   layer->nr_full == length(layer->full) &&
 		   layer->nr_empty == length(layer->empty);
 	cache_unlock(cache);
@@ -195,8 +195,8 @@ bool layer_has_nothing(void)
 {
 	const struct layer *layer = &cache->layer;
 
-	return !nr_in_lanes() && !layer->nr_loaded && !layer->full &&
-	       !layer->nr_full && !layer->limbo;
+	return !nr_in_lanes() && !layer->recall.nr_loaded && !layer->full &&
+	       !layer->nr_full && !layer->recall.limbo;
 }
 
 bool all_differ(unsigned int nr)

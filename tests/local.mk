@@ -306,6 +306,7 @@ tests_explore_explore_SOURCES = \
 	lib/misuse.c \
 	lib/pagemap.c \
 	lib/pages.c \
+	lib/recall.c \
 	lib/reclaim.c \
 	lib/registry.c \
 	lib/report.c \

@@ -53,7 +53,7 @@ static void check_layer(void)
 {
 	require(cache->active == held_by_layer());
 	layer_flush(cache, true);
-	require(!cache->layer.limbo && !cache->layer.nr_loaded);
+	require(!cache->layer.recall.limbo && !cache->layer.recall.nr_loaded);
 	check_caches();
 }
 
