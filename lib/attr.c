@@ -17,7 +17,8 @@
 #include <string.h>
 
 #define RETRY_MS_DEFAULT	100
-#define FLAGS_HONOURED		(MEMPOOL_FIXED | MEMPOOL_PRIO_INHERIT)
+#define FLAGS_HONOURED \
+	(MEMPOOL_FIXED | MEMPOOL_PRIO_INHERIT | MEMPOOL_CACHED)
 
 /* Of the first published structure. */
 #define SIZE_FIRST		sizeof(struct mempool_attr)

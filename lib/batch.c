@@ -52,7 +52,7 @@ void batch_take(struct batch *batch)
 void batch_from_reserve(struct batch *batch)
 {
 	if (!batch_is_full(batch) &&
-	    waitq_may_take(batch->core, batch->count - batch->nr))
+	    core_may_take(batch->core, batch->count - batch->nr))
 		batch_take(batch);
 }
 

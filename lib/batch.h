@@ -31,7 +31,8 @@ void batch_from_backend(struct batch *batch, gfp_t gfp);
 /* Takes all that is lacking from the reserve, where it is.  Lock held. */
 void batch_take(struct batch *batch);
 
-/* The same if the caller may pass those who wait, or nothing.  Lock held. */
+/* The same if the caller may pass those who wait, or nothing.  Lock held, and
+ * let go of if something has to be recalled. */
 void batch_from_reserve(struct batch *batch);
 
 /* Gives back what came so far, by core_free().  Lock not held.  Also a

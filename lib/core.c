@@ -6,6 +6,12 @@
 
 #include "core.h"
 
+bool core_may_take(struct mempool_core *core, unsigned int nr)
+{
+	return waitq_may_take(core, nr) ||
+	       (core_recall(core) && waitq_may_take(core, nr));
+}
+
 void core_return(struct mempool_core *core, void *element)
 {
 	mempool_t *pool = core->pool;

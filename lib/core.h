@@ -15,6 +15,7 @@
 
 #include <kmempool/mempool.h>
 
+#include "cached.h"
 #include "compiler.h"
 #include "counters.h"
 #include "invariant.h"
@@ -41,6 +42,7 @@ struct mempool_core {
 	struct kmem_cache	*typed;		/* its own (typed.c), or NULL */
 
 	intptr_t		open_gate;	/* the gate when it is open */
+	struct lane		*lanes;		/* NULL: nothing is cached */
 
 	/* The two in one line, which is all that a plain take or give
 	 * writes. */
@@ -53,12 +55,16 @@ struct mempool_core {
 	unsigned int		min_nr __attribute__((aligned(CACHE_LINE)));
 	unsigned int		bulk_nr;	/* longest bulk request; written
 						   under lock, read anywhere */
+	unsigned int		room;		/* of them that the reserve may
+						   have: min_nr, but for what is
+						   cached */
 	bool			shutdown;
 	int64_t			nr_out;		/* shares of max_nr taken; 0 in a
 						   pool without (cap.c) */
 	int64_t			most_out;	/* nr_out at its most */
 	struct waitq		waitq;
 	struct retry		retry;
+	struct cached		cached;
 	pthread_mutex_t		inheriting;	/* what lock is, if prio_inherit */
 
 	/* Counted under lock.  What is known elsewhere (min_nr, curr_nr, the
@@ -80,6 +86,19 @@ static inline bool may_sleep(gfp_t gfp)
 static inline void core_lock(struct mempool_core *core)
 {
 	pool_lock_take(&core->lock);
+}
+
+/* Lock held, and let go of if true: then something was cached.  Either way the
+ * reserve has every element that is not in use, until the lock is let go of. */
+static inline bool core_recall(struct mempool_core *core)
+{
+	return unlikely(core->room != core->min_nr) && cached_recall(core);
+}
+
+static inline void core_lock_and_recall(struct mempool_core *core)
+{
+	core_lock(core);
+	core_recall(core);
 }
 
 /* @nr elements leave a pool with max_nr, or are tried for. */
@@ -158,6 +177,10 @@ static inline void core_unlock(struct mempool_core *core)
 	if (unlikely(signal))
 		bed_rouse(signal);
 }
+
+/* waitq_may_take(), when nothing is cached if that is the answer to it.  Lock
+ * held; may be let go of meanwhile. */
+bool core_may_take(struct mempool_core *core, unsigned int nr);
 
 /*
  * Gives an element that nobody wants to the backend, and has those who wait

@@ -74,6 +74,7 @@ static void restart_pool(void *object)
 	mempool_t *pool = object;
 
 	waitq_child(pool->kmp_core);
+	cached_child(pool->kmp_core);
 	pool_lock_child(&pool->kmp_core->lock);
 }
 

@@ -55,6 +55,31 @@ static void check_list(struct mempool_core *core)
 		"who is queued is inside");
 }
 
+/* E1 and E2 of cached.c. */
+static void check_cached(struct mempool_core *core)
+{
+	const struct magazine *magazine = core->cached.recall.limbo;
+	unsigned int away = 0, nr = 0, i;
+
+	for (; magazine; magazine = magazine->next)
+		away += magazine->cap;
+	for (i = 0; core->lanes && i < lane_nr; i++) {
+		magazine = core->lanes[i].loaded;
+		if (magazine == MAGAZINE_NONE)
+			continue;
+		away += magazine->cap;
+		nr++;
+	}
+	require(core, core->cached.recall.nr_loaded == nr,
+		"the lanes that are loaded are counted");
+	require(core, core->room + away == core->min_nr,
+		"what is cached has its room");
+	require(core, !away || core->reserve.nr <= core->room, "E1");
+	require(core, !away || (!core->waitq.nr &&
+				core->pool->kmp_gate == COUNTERS_CLOSED), "E2");
+	require(core, !nr || !core->cached.nr_recalling, "E3");
+}
+
 void invariant_check(struct mempool_core *core)
 {
 	struct request *first = waitq_first(core);
@@ -62,6 +87,7 @@ void invariant_check(struct mempool_core *core)
 	struct request *holder = core->retry.holder;
 
 	check_list(core);
+	check_cached(core);
 	require(core, core->reserve.nr <= core->reserve.cap,
 		"the reserve has room for what is in it");
 	require(core, core->min_nr <= core->reserve.cap,

@@ -66,6 +66,7 @@
 
 bool lane_is_cpu;
 unsigned int lane_nr;
+unsigned int lane_nr_online;
 
 static bool refused;			/* a fence was; atomic [L2] */
 static struct lane no_cpus_lane = { .loaded = MAGAZINE_NONE };
@@ -110,16 +111,18 @@ static bool start_cpus(void)
 /* A power of two. */
 static unsigned int nr_to_claim(void)
 {
-	long nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned int nr = 2;
 
-	while ((long)nr < 2 * nr_cpus && nr < CLAIMED_MAX)
+	while (nr < 2 * lane_nr_online && nr < CLAIMED_MAX)
 		nr *= 2;
 	return nr;
 }
 
 static void start(void)
 {
+	long nr_online = sysconf(_SC_NPROCESSORS_ONLN);
+
+	lane_nr_online = nr_online > 0 ? (unsigned int)nr_online : 1;
 	debug_read();
 	rseq_begin_without();
 	/* A debugger that steps through a sequence would never see its end. */

@@ -21,6 +21,8 @@ struct lane {
  * claimed; and how many there are. */
 extern bool lane_is_cpu;
 extern unsigned int lane_nr;
+/* CPUs that were online then. */
+extern unsigned int lane_nr_online;
 
 /* Lanes with nothing loaded, for who is not to have any. */
 extern struct lane *lanes_none;

@@ -48,6 +48,7 @@ static void *alloc_lines(size_t size)
 
 static void free_core(struct mempool_core *core)
 {
+	cached_fini(core);
 	reserve_fini(&core->reserve);
 	counters_put_slot(core->slot);
 	free(core->name);
@@ -73,6 +74,7 @@ static struct mempool_core *make_core(unsigned int min_nr,
 	if (reserve_init(&core->reserve, min_nr))
 		goto put_slot;
 	core->min_nr = min_nr;
+	core->room = min_nr;
 	core->bulk_nr = min_nr;
 	core->fixed = attr->flags & MEMPOOL_FIXED;
 	core->prio_inherit = attr->flags & MEMPOOL_PRIO_INHERIT;
@@ -87,8 +89,13 @@ static struct mempool_core *make_core(unsigned int min_nr,
 	if (pool_lock_init(&core->lock, core->prio_inherit ? &core->inheriting
 							   : NULL))
 		goto fini_reserve;
+	if (attr->flags & MEMPOOL_CACHED && min_nr && !core->max_nr &&
+	    cached_init(core))
+		goto destroy_lock;
 	return core;
 
+destroy_lock:
+	pool_lock_destroy(&core->lock);
 fini_reserve:
 	reserve_fini(&core->reserve);
 put_slot:
@@ -103,7 +110,7 @@ free_core:
 /* Cancellation disabled. */
 static void empty_reserve(const mempool_t *pool, struct mempool_core *core)
 {
-	while (core->reserve.nr)
+	while (core->reserve.nr || cached_take_in(core))
 		pool->kmp_free_fn(reserve_take(&core->reserve),
 				  pool->kmp_pool_data);
 }

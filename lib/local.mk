@@ -14,6 +14,8 @@ libkmempool_core_la_SOURCES = \
 	lib/bulk.c \
 	lib/cache.c \
 	lib/cache.h \
+	lib/cached.c \
+	lib/cached.h \
 	lib/cachelife.c \
 	lib/cap.c \
 	lib/cap.h \

@@ -26,6 +26,7 @@
 #include "counters.h"
 #include "deadline.h"
 #include "gfp_known.h"
+#include "rseq.h"
 #include "wait.h"
 
 /* [G1] with core_close_gate(). */
@@ -129,7 +130,7 @@ static COLD void *alloc_sleeping(struct mempool_core *core, gfp_t gfp,
 			return note_and_return(core->pool, element);
 		counters_add(core->slot, BACKEND_FAILURES, 1);
 		core_lock(core);
-		if (waitq_may_take(core, 1))
+		if (core_may_take(core, 1))
 			return take_and_unlock(core);
 	}
 	if (core->shutdown) {
@@ -151,7 +152,7 @@ static void *fail_nowait(struct mempool_core *core)
 static NOINLINE void *alloc_locked(struct mempool_core *core, gfp_t gfp,
 				   uint64_t deadline_ns)
 {
-	if (waitq_may_take(core, 1))
+	if (core_may_take(core, 1))
 		return take_and_unlock(core);
 	if (may_sleep(gfp))
 		return alloc_sleeping(core, gfp, deadline_ns);
@@ -202,6 +203,42 @@ static inline void *alloc_reserve(struct mempool_core *core, gfp_t gfp,
 	return element;
 }
 
+/* The same where the reserve may be cached (cached.c), and this CPU has nothing
+ * of it.  By itself, so that the other way need save no registers. */
+static NOINLINE void *alloc_uncached(struct mempool_core *core, gfp_t gfp,
+				     uint64_t deadline_ns, intptr_t cell)
+{
+	void *element;
+
+	if (__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED))	/* [N1] */
+		deadline_about_now_ns();
+	core_lock(core);
+	if (!core->reserve.nr || core->waitq.head)
+		return alloc_locked(core, gfp, deadline_ns);
+	element = reserve_take(&core->reserve);
+	core_close_gate(core);
+	cached_unlock(core);
+	counters_inc(&counters_cell(cell)->value[ALLOC_RESERVE]);
+	return element;
+}
+
+static NOINLINE void *alloc_cached(struct mempool_core *core, gfp_t gfp,
+				   uint64_t deadline_ns)
+{
+	intptr_t cell = own_cell(core);
+	void *element;
+
+	if (unlikely(cell < 0))
+		return alloc_without_cell(core, gfp, deadline_ns);
+	if (!core->fixed)
+		counters_inc(&counters_cell(cell)->value[BACKEND_FAILURES]);
+	element = rseq_pop(core->lanes);
+	if (unlikely(!element))
+		return alloc_uncached(core, gfp, deadline_ns, cell);
+	counters_inc(&counters_cell(cell)->value[ALLOC_RESERVE]);
+	return element;
+}
+
 static NOINLINE void *alloc_slow(struct mempool_core *core, gfp_t gfp,
 				 uint64_t deadline_ns)
 {
@@ -215,6 +252,16 @@ static NOINLINE void *alloc_slow_plain(struct mempool_core *core)
 	return alloc_reserve(core, GFP_KERNEL, DEADLINE_NEVER);
 }
 
+/* The first try has failed. */
+static inline void *alloc_failed(struct mempool_core *core, gfp_t gfp,
+				 uint64_t deadline_ns)
+{
+	if (unlikely(core->lanes))
+		return alloc_cached(core, gfp, deadline_ns);
+	return gfp == GFP_KERNEL && deadline_ns == DEADLINE_NEVER ?
+	       alloc_slow_plain(core) : alloc_slow(core, gfp, deadline_ns);
+}
+
 static inline void *alloc_fast(mempool_t *pool, gfp_t gfp,
 			       uint64_t deadline_ns)
 {
@@ -223,9 +270,7 @@ static inline void *alloc_fast(mempool_t *pool, gfp_t gfp,
 
 	element = pool->kmp_alloc_fn(first_mask(gfp), pool->kmp_pool_data);
 	if (unlikely(!element))
-		return gfp == GFP_KERNEL && deadline_ns == DEADLINE_NEVER ?
-		       alloc_slow_plain(pool->kmp_core) :
-		       alloc_slow(pool->kmp_core, gfp, deadline_ns);
+		return alloc_failed(pool->kmp_core, gfp, deadline_ns);
 	cell = gate_and_base(pool);
 	if (unlikely(cell < 0))
 		return note_and_return(pool, element);
@@ -270,6 +315,13 @@ void *mempool_alloc_until(mempool_t *pool, gfp_t gfp_mask,
 	return alloc_checked(pool, gfp_mask, deadline);
 }
 
+/* Lock held, and may be let go of meanwhile. */
+static bool may_take_preallocated(struct mempool_core *core)
+{
+	return waitq_may_take_and_claim(core, 1) ||
+	       (core_recall(core) && waitq_may_take_and_claim(core, 1));
+}
+
 void *mempool_alloc_preallocated(mempool_t *pool)
 {
 	struct mempool_core *core;
@@ -278,7 +330,7 @@ void *mempool_alloc_preallocated(mempool_t *pool)
 		return fail(EINVAL);
 	core = pool->kmp_core;
 	core_lock(core);
-	if (!waitq_may_take_and_claim(core, 1))
+	if (!may_take_preallocated(core))
 		return fail_nowait(core);
 	if (core->max_nr)
 		core_take_share(core, 1);
@@ -378,7 +430,7 @@ static inline bool only_reserve_wants(struct mempool_core *core)
 {
 	struct request *head = core->waitq.head;
 
-	return core->reserve.nr < core->min_nr &&
+	return core->reserve.nr < core->room &&
 	       (!head || (head->told && !head->kept &&
 			  core->reserve.nr < head->lack));
 }
@@ -394,12 +446,52 @@ static COLD void free_locked(struct mempool_core *core, void *element)
 	bool kick = core->min_nr == 0 || core->max_nr;
 	enum waitq_gift gift = take_back(core, element);
 
+	if (gift == WAITQ_REFUSED && core_recall(core))
+		gift = waitq_give(core, element);
 	core_unlock(core);
 	if (gift == WAITQ_REFUSED)
 		free_to_backend(core, element, kick);
 	else
 		counters_add(slot, gift == WAITQ_TO_REQUEST ? FREE_WAITER
 							    : FREE_RESERVE, 1);
+}
+
+/* As alloc_uncached() and alloc_cached(). */
+static NOINLINE void free_uncached(struct mempool_core *core, void *element,
+				   intptr_t cell)
+{
+	core_lock(core);
+	if (!only_reserve_wants(core)) {
+		free_locked(core, element);
+		return;
+	}
+	reserve_put(&core->reserve, element);
+	core_note_growth(core);
+	cached_unlock(core);
+	counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
+}
+
+static inline void free_cached(struct mempool_core *core, void *element,
+			       intptr_t cell)
+{
+	if (likely(rseq_push(core->lanes, element)))
+		counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
+	else
+		free_uncached(core, element, cell);
+}
+
+static NOINLINE void free_plain(struct mempool_core *core, void *element,
+				intptr_t cell)
+{
+	core_lock(core);
+	if (unlikely(cell < 0 || !only_reserve_wants(core))) {
+		free_locked(core, element);
+		return;
+	}
+	reserve_put(&core->reserve, element);
+	core_note_growth(core);
+	core_unlock_plain(core);
+	counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
 }
 
 NOINLINE void core_free(void *element, mempool_t *pool)
@@ -415,15 +507,10 @@ NOINLINE void core_free(void *element, mempool_t *pool)
 		return;
 	}
 	cell = own_cell(core);
-	core_lock(core);
-	if (unlikely(cell < 0 || !only_reserve_wants(core))) {
-		free_locked(core, element);
-		return;
-	}
-	reserve_put(&core->reserve, element);
-	core_note_growth(core);
-	core_unlock_plain(core);
-	counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
+	if (unlikely(core->lanes) && likely(cell >= 0))
+		free_cached(core, element, cell);
+	else
+		free_plain(core, element, cell);
 }
 
 static inline void free_counted(void *element, mempool_t *pool, intptr_t cell)
@@ -470,6 +557,8 @@ unsigned int mempool_free_bulk(mempool_t *pool, void *const *elems,
 	core = pool->kmp_core;
 	slot = core->slot;
 	core_lock(core);
+	if ((uint64_t)core->reserve.nr + count > core->room)
+		core_recall(core);
 	for (nr = 0; nr < count; nr++) {
 		enum waitq_gift gift;
 
@@ -512,7 +601,7 @@ void mempool_shutdown(mempool_t *pool)
 	if (!pool)
 		return;
 	core = pool->kmp_core;
-	core_lock(core);
+	core_lock_and_recall(core);
 	core->shutdown = true;
 	waitq_shutdown(core);
 	core_unlock(core);

@@ -13,6 +13,7 @@
 #define LIB_RESERVE_H
 
 #include <assert.h>
+#include <string.h>
 
 struct reserve {
 	void		**elems;	/* elems[0..nr) are ours */
@@ -54,6 +55,27 @@ static inline void *reserve_take(struct reserve *reserve)
 	if (nr < reserve->low)
 		reserve->low = nr;
 	return reserve->elems[nr];
+}
+
+/* The same with @nr at once, the last of which is put last, or taken first. */
+static inline void reserve_put_some(struct reserve *reserve,
+				    void *const *elems, unsigned int nr)
+{
+	assert(nr <= reserve->cap - reserve->nr);
+	memcpy(reserve->elems + reserve->nr, elems, nr * sizeof(*elems));
+	__atomic_store_n(&reserve->nr, reserve->nr + nr, __ATOMIC_RELAXED);
+}
+
+static inline void reserve_take_some(struct reserve *reserve, void **elems,
+				     unsigned int nr)
+{
+	unsigned int left = reserve->nr - nr;
+
+	assert(nr <= reserve->nr);
+	__atomic_store_n(&reserve->nr, left, __ATOMIC_RELAXED);
+	if (left < reserve->low)
+		reserve->low = left;
+	memcpy(elems, reserve->elems + left, nr * sizeof(*elems));
 }
 
 #endif /* LIB_RESERVE_H */

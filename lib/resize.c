@@ -29,14 +29,14 @@ static int fill(struct mempool_core *core)
 	void *element;
 	int err = 0;
 
-	core_lock(core);
+	core_lock_and_recall(core);
 	while (!is_full(core)) {
 		core_unlock(core);
 		element = core->alloc_fn(GFP_KERNEL,
 					 core->pool->kmp_pool_data);
 		if (!element)
 			counters_add(core->slot, BACKEND_FAILURES, 1);
-		core_lock(core);
+		core_lock_and_recall(core);
 		if (!element) {
 			err = -ENOMEM;
 			break;
@@ -59,10 +59,13 @@ static int refill(struct mempool_core *core)
 	return err;
 }
 
-/* Lock held; there is room. */
+/* Lock held; there is room, and nothing is cached. */
 static void set_min_nr(struct mempool_core *core, unsigned int min_nr)
 {
 	__atomic_store_n(&core->min_nr, min_nr, __ATOMIC_RELAXED);
+	core->room = min_nr;
+	if (core->lanes)
+		cached_set_cap(core);
 	/* After a growth bulk_nr follows when the reserve is full: until then
 	 * there may not be min_nr elements in the world. */
 	if (min_nr < core->bulk_nr)
@@ -82,13 +85,13 @@ int mempool_resize(mempool_t *pool, int new_min_nr)
 	core = pool->kmp_core;
 	if (core->max_nr && min_nr > core->max_nr)
 		return -EINVAL;
-	core_lock(core);
+	core_lock_and_recall(core);
 	if (min_nr > core->reserve.cap) {
 		core_unlock(core);
 		room = reserve_make_room(min_nr);
 		if (!room)
 			return -ENOMEM;
-		core_lock(core);
+		core_lock_and_recall(core);
 		/* Another resize may have made more room meanwhile. */
 		if (min_nr > core->reserve.cap)
 			room = reserve_move_in(&core->reserve, room, min_nr);

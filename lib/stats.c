@@ -27,11 +27,12 @@ void core_get_stats(struct mempool_core *core, struct mempool_stats *stats)
 	uint64_t free_reserve = counters_sum(core->slot, FREE_RESERVE);
 	uint64_t free_waiter = counters_sum(core->slot, FREE_WAITER);
 
-	core_lock(core);
+	core_lock_and_recall(core);
 	*stats = core->stats;
 	stats->min_nr = core->min_nr;
 	stats->curr_nr = core->reserve.nr;
 	stats->low_nr = core->reserve.low;
+	stats->cached = core->lanes && lane_can_fence();
 	stats->waiters = core->waitq.nr;
 	if (core->waitq.head)
 		stats->wait_oldest_ns = deadline_now_ns() -
@@ -73,7 +74,7 @@ bool mempool_is_saturated(mempool_t *pool)
 	if (!pool)
 		return false;
 	core = pool->kmp_core;
-	core_lock(core);
+	core_lock_and_recall(core);
 	full = core->reserve.nr >= core->min_nr;
 	core_unlock(core);
 	return full;

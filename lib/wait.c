@@ -253,6 +253,7 @@ int wait_for(struct mempool_core *core, void **slots, unsigned int lack,
 		request->bed_dies = true;
 	}
 	core->stats.waits++;
+	cached_pause(&core->cached);
 	core->waitq.nr_inside++;
 	waitq_join(core, request, deadline_ns);
 	retry_joined(core, request, kicks);

@@ -256,7 +256,7 @@ bool waitq_wants(struct mempool_core *core, unsigned int nr)
 {
 	struct request *request;
 
-	if (nr <= core->min_nr)
+	if (nr <= core->room)
 		return true;
 	for (request = core->waitq.head; request; request = request->next)
 		if (request->lack >= nr)

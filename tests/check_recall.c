@@ -15,33 +15,24 @@
 #endif
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <linux/userfaultfd.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <check.h>
 
+#include "absent.h"
 #include "lanes.h"
 #include "suite.h"
 #include "testlib.h"
 
 #define MARK		4242		/* errno before a call */
-#define PAGE		4096u
 #define SLAB_SIZE	65536u
 
 static void *seen[NR_OBJECTS];
@@ -411,27 +402,6 @@ START_TEST(reset_needs_no_fence)
 }
 END_TEST
 
-/* Of this thread, and those that it makes: membarrier() fails with @err. */
-static bool refuse_membarrier(unsigned int err)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {
-		.len = sizeof(code) / sizeof(code[0]), .filter = code,
-	};
-
-	if (!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
-	    !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
-		return true;
-	printf("skip: no filter of system calls can be set\n");
-	return false;
-}
-
 static const unsigned int refusals[] = { EPERM, ENOSYS, ENOMEM };
 static unsigned int refusal;
 
@@ -555,84 +525,6 @@ START_TEST(a_program_that_never_had_membarrier_has_lanes_that_are_claimed)
 END_TEST
 
 /* ---- stopped threads ----------------------------------------------------- */
-
-static int faults = -1;			/* file descriptor, of */
-static void **absent;			/* a page that is not there */
-
-static bool watch(void *run, size_t size)
-{
-	struct uffdio_register range = {
-		.range = { .start = (uintptr_t)run, .len = size },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-
-	return !ioctl(faults, UFFDIO_REGISTER, &range);
-}
-
-static bool can_watch(void)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-
-#ifdef UFFD_USER_MODE_ONLY
-	faults = (int)syscall(SYS_userfaultfd,
-			      O_CLOEXEC | O_NONBLOCK |
-			      UFFD_USER_MODE_ONLY);
-#else
-	faults = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-#endif
-	if (faults >= 0 && !ioctl(faults, UFFDIO_API, &api))
-		return true;
-	printf("skip: no userfaultfd is to be had\n");
-	return false;
-}
-
-static bool make_absent(void)
-{
-	if (!can_watch())
-		return false;
-	absent = __real_mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ck_assert(absent != MAP_FAILED);
-	ck_assert(watch(absent, PAGE));
-	return true;
-}
-
-/* The page; 0: nobody went to any. */
-static uintptr_t fault_within(int ms)
-{
-	struct pollfd poll_it = { .fd = faults, .events = POLLIN };
-	struct uffd_msg message;
-
-	if (poll(&poll_it, 1, ms) != 1 ||
-	    read(faults, &message, sizeof(message)) != sizeof(message))
-		return 0;
-	return (uintptr_t)message.arg.pagefault.address / PAGE * PAGE;
-}
-
-static bool wait_for_fault(void)
-{
-	return fault_within(10000);
-}
-
-static void make_page_present(uintptr_t at)
-{
-	struct uffdio_zeropage page = {
-		.range = { .start = at, .len = PAGE },
-	};
-
-	ck_assert_int_eq(ioctl(faults, UFFDIO_ZEROPAGE, &page), 0);
-}
-
-static void make_present(void)
-{
-	make_page_present((uintptr_t)absent);
-}
-
-static void end_absent(void)
-{
-	munmap(absent, PAGE);
-	close(faults);
-}
 
 #define NR_ABSENT	4u
 static bool got_them;

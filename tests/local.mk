@@ -93,6 +93,7 @@ unit_tests = \
 	tests/check_backend \
 	tests/check_bulk \
 	tests/check_cache \
+	tests/check_cached \
 	tests/check_cap \
 	tests/check_checked \
 	tests/check_fork \
@@ -120,6 +121,9 @@ TESTS += $(unit_tests)
 
 unit_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_libs = libtestlib.la libkmempool.la $(CHECK_LIBS)
+lanes_wrapped = $(AM_LDFLAGS) \
+	-Wl,--wrap=lane_fence \
+	-Wl,--wrap=mmap
 tests_check_attr_CFLAGS = $(unit_cflags)
 tests_check_attr_LDADD = $(unit_libs)
 tests_check_backend_CFLAGS = $(unit_cflags)
@@ -128,6 +132,16 @@ tests_check_bulk_CFLAGS = $(unit_cflags)
 tests_check_bulk_LDADD = $(unit_libs)
 tests_check_cache_CFLAGS = $(unit_cflags)
 tests_check_cache_LDADD = $(unit_libs)
+tests_check_cached_SOURCES = \
+	tests/absent.c \
+	tests/absent.h \
+	tests/check_cached.c \
+	tests/lanes.c \
+	tests/lanes.h
+tests_check_cached_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_check_cached_CFLAGS = $(unit_cflags)
+tests_check_cached_LDFLAGS = $(lanes_wrapped)
+tests_check_cached_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_cap_CFLAGS = $(unit_cflags)
 tests_check_cap_LDADD = $(unit_libs)
 tests_check_checked_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
@@ -138,9 +152,6 @@ tests_check_fork_CFLAGS = $(unit_cflags)
 tests_check_fork_LDADD = $(unit_libs)
 tests_check_kmalloc_CFLAGS = $(unit_cflags)
 tests_check_kmalloc_LDADD = $(unit_libs)
-lanes_wrapped = $(AM_LDFLAGS) \
-	-Wl,--wrap=lane_fence \
-	-Wl,--wrap=mmap
 tests_check_layer_SOURCES = \
 	tests/check_layer.c \
 	tests/lanes.c \
@@ -164,6 +175,8 @@ tests_check_policy_CFLAGS = $(unit_cflags)
 tests_check_policy_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sched_getaffinity
 tests_check_policy_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_recall_SOURCES = \
+	tests/absent.c \
+	tests/absent.h \
 	tests/check_recall.c \
 	tests/lanes.c \
 	tests/lanes.h
@@ -237,6 +250,7 @@ random_tests = \
 	tests/model_mempool \
 	tests/storm \
 	tests/storm_cache \
+	tests/storm_cached \
 	tests/storm_layer
 check_PROGRAMS += $(random_tests)
 TESTS += $(random_tests)
@@ -246,6 +260,8 @@ tests_model_cache_LDADD = libtestlib.la libkmempool.la
 tests_model_mempool_LDADD = libtestlib.la libkmempool.la
 tests_storm_LDADD = libtestlib.la libkmempool.la
 tests_storm_cache_LDADD = libtestlib.la libkmempool.la
+tests_storm_cached_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_storm_cached_LDADD = libtestlib.la libkmempool_core.la
 tests_storm_layer_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_storm_layer_LDADD = libtestlib.la libkmempool_core.la
 
@@ -285,6 +301,7 @@ tests_explore_explore_SOURCES = \
 	lib/batch.c \
 	lib/bulk.c \
 	lib/cache.c \
+	lib/cached.c \
 	lib/cachelife.c \
 	lib/cap.c \
 	lib/checked.c \

@@ -97,7 +97,11 @@ typedef struct mempool {
 #define MEMPOOL_RESIDENT	0x2u	/* not yet: EINVAL */
 /* A thread that holds the pool's lock has the priority of those who want it. */
 #define MEMPOOL_PRIO_INHERIT	0x4u
-#define MEMPOOL_CACHED		0x8u	/* not yet: EINVAL */
+/* While the backend is dead, CPUs may have elements of the reserve near them,
+ * which are had back when anyone needs them: most calls take no lock then.  Not
+ * in a pool with max_nr, or made with min_nr 0, nor where the system lacks what
+ * it takes: then the flag does nothing, and the statistics say so. */
+#define MEMPOOL_CACHED		0x8u
 
 #define MEMPOOL_NODE_ANY	(-1)
 
@@ -142,7 +146,8 @@ struct mempool_attr {
 struct mempool_stats {
 	uint64_t min_nr;		/* size of the full reserve */
 	uint64_t curr_nr;		/* elements in the reserve */
-	uint64_t low_nr;		/* lowest curr_nr since creation */
+	uint64_t low_nr;		/* lowest curr_nr since creation; what
+					   CPUs had near them counts as out */
 	int64_t  outstanding;		/* taken less given back; foreign
 					   elements may make it negative */
 	uint64_t alloc_backend;		/* elements served by the caller's own
@@ -169,6 +174,8 @@ struct mempool_stats {
 	/* ended waits by length: [0] below 1 us, [i] below 2^i us, the last
 	 * all longer ones */
 	uint64_t wait_hist[MEMPOOL_WAIT_BUCKETS];
+	uint64_t cached;		/* 1: CPUs may have some of the reserve
+					   near them (MEMPOOL_CACHED) */
 };
 
 /* ---- life cycle -------------------------------------------------------- */
