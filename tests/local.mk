@@ -352,6 +352,7 @@ tests_explore_explore_SOURCES = \
 	tests/explore/scenarios_bulk.c \
 	tests/explore/scenarios_cache.c \
 	tests/explore/scenarios_cache.h \
+	tests/explore/scenarios_cached.c \
 	tests/explore/scenarios_cap.c \
 	tests/explore/scenarios_fork.c \
 	tests/explore/scenarios_layer.c \

@@ -46,9 +46,11 @@ extern const struct scenario cap_scenarios[];
 extern const struct scenario registry_scenarios[];
 extern const struct scenario cache_scenarios[];
 extern const struct scenario layer_scenarios[];
+extern const struct scenario cached_scenarios[];
 extern const struct scenario fork_scenarios[];
 extern const struct scenario cache_fork_scenarios[];
 extern const struct scenario layer_fork_scenarios[];
+extern const struct scenario cached_fork_scenarios[];
 
 #define NR_FIBERS	6
 /* A timer later than this never fires: a retry once an hour hides no lost

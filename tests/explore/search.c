@@ -220,12 +220,13 @@ static const struct scenario *const topics[] = {
 	wait_scenarios, pass_scenarios, spin_scenarios,
 	retry_scenarios, bulk_scenarios, life_scenarios,
 	cap_scenarios, registry_scenarios, cache_scenarios,
-	layer_scenarios,
+	layer_scenarios, cached_scenarios,
 	fork_scenarios, cache_fork_scenarios, layer_fork_scenarios,
+	cached_fork_scenarios,
 };
 
 #define NR_TOPICS	(sizeof(topics) / sizeof(topics[0]))
-#define NR_FORK_TOPICS	3		/* the last */
+#define NR_FORK_TOPICS	4		/* the last */
 
 static const struct scenario *find(const char *name)
 {
