@@ -30,7 +30,7 @@ check_SCRIPTS = \
 	tests/time_namespace.sh
 TESTS += $(check_SCRIPTS)
 EXTRA_DIST += $(check_SCRIPTS) tests/errnos.list \
-	tests/model/layer.pml tests/model/wait.pml
+	tests/model/cached.pml tests/model/layer.pml tests/model/wait.pml
 
 # The headers, from both languages.
 check_PROGRAMS += tests/header_c

@@ -3,7 +3,7 @@
 #
 #   run.sh [short|full]
 #
-# Has spin visit every state of wait.pml and of layer.pml, in several
+# Has spin visit every state of wait.pml, layer.pml and cached.pml, in several
 # configurations, and then look for each of the seeded bugs, which must be
 # found.  The short form takes half a minute, the full one five minutes on two
 # cores.  In "make check" the default is the short form, unless
@@ -170,6 +170,23 @@ full claimed-none FALLBACK=1 MAGS=2 LANE0=2 HAND=3 ALLOC=4 FREE=3 SAME=3 MOVES=1
 full claimed-fork FALLBACK=1 LANE0=1 HAND=1 ALLOC=6 FREE=1 FORK=2 TWICE=5
 END
 
+cat >"$tmp/cached.configurations" <<'END'
+# The last element, on the other CPU.
+short near LANE0=1 WAITS=3 TWICE=3
+full near-three LANE0=1 WAITS=7
+full near-moved LANE0=1 WAITS=7 MOVES=1
+full near-nowait LANE0=1 LANE1=1 WAITS=3 NOWAIT=4
+# One is given back while others come to wait for it.
+full near-given LANE0=2 HAND=1 WAITS=7 SAME=3
+# A lane is loaded while its thread is moved.
+full near-loaded RESERVE=1 LANE0=2 HAND=2 WAITS=1 SAME=3 MOVES=1
+# All are there; a lane elsewhere has the room that is left.
+short near-full RESERVE=2 WAITS=3 TWICE=3
+full near-elsewhere LANE0=2 LANE1=1 HAND=1 WAITS=6
+# The child finds what it has, though others were in flight, or recalling.
+full near-fork LANE0=1 NOWAIT=7 FORK=4 TWICE=1 MOVES=1
+END
+
 # The property that each breaks, the configuration, what pan is to say.
 # Form, name of the seeded bug, configuration, what pan is to say.
 cat >"$tmp/wait.bugs" <<'END'
@@ -247,6 +264,23 @@ full CLAIMED claimed-fork assertion violated
 full WAITS recall-moved invalid end state
 END
 
+cat >"$tmp/cached.bugs" <<'END'
+# Who is in flight takes or gives where nobody looks any more.
+short NEAR_UNFENCED near assertion violated
+full NEAR_FENCED_FIRST near assertion violated
+full NEAR_RESTART near-three assertion violated
+full NEAR_BARRIER near assertion violated
+full NEAR_MOVED near-loaded assertion violated
+full NEAR_COMMIT near-given assertion violated
+# A request is queued though an element is free.
+short NEAR_MISSED near assertion violated
+full NEAR_OWN near-three assertion violated
+full NEAR_RECALLING near-three assertion violated
+# An element finds no place, or too many do.
+full NEAR_REFUSED near-elsewhere assertion violated
+full NEAR_SURPLUS near-full assertion violated
+END
+
 # The lists of a model as one: model, label, what is expected, options.
 jobs()
 {
@@ -263,7 +297,7 @@ jobs()
 	done
 }
 
-for model in wait layer; do
+for model in wait layer cached; do
 	# Every bug of the model is in the list, and the other way round.
 	sed -n 's/^[a-z]* \([A-Z_]*\) .*/\1/p' "$tmp/$model.bugs" |
 		sort >"$tmp/listed"
