@@ -98,6 +98,7 @@ extern const struct adapter adapter_kmem_cache;
 extern const struct adapter adapter_mempool;
 extern const struct adapter adapter_kmalloc;
 extern const struct adapter adapter_reserve;
+extern const struct adapter adapter_reserve_lock;
 extern const struct adapter adapter_glibc;
 extern const struct adapter adapter_tcmalloc;
 extern const struct adapter adapter_jemalloc;

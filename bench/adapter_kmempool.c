@@ -5,7 +5,9 @@
  *   kmem_cache   an object of a cache
  *   mempool      the same by way of a pool, which does not need its reserve
  *   kmalloc      memory of the object's size
- *   reserve      a pool whose backend gave what was set aside, and then died
+ *   reserve      a pool whose backend gave what was set aside, and then died;
+ *                CPUs may have some of that near them
+ *   reserve-lock the same where they may not
  */
 #include "config.h"
 
@@ -181,17 +183,25 @@ static mempool_t *reserve_make(size_t size, size_t nr, unsigned int flags)
 				   (void *)size, &attr);
 }
 
-/* Elements may be cached, where the library can do that. */
-static void *reserve_create(size_t size, size_t nr)
+static void *reserve_then_dead(size_t size, size_t nr, unsigned int flags)
 {
-	mempool_t *pool = reserve_make(size, nr, MEMPOOL_CACHED);
+	mempool_t *pool = reserve_make(size, nr, flags);
 
-	if (!pool)
-		pool = reserve_make(size, nr, 0);
 	if (!pool)
 		abort();
 	backend_dead = true;
 	return pool;
+}
+
+/* Elements are cached where the library can do that. */
+static void *reserve_create(size_t size, size_t nr)
+{
+	return reserve_then_dead(size, nr, MEMPOOL_CACHED);
+}
+
+static void *reserve_lock_create(size_t size, size_t nr)
+{
+	return reserve_then_dead(size, nr, 0);
 }
 
 static inline void *reserve_alloc(void *pool)
@@ -219,6 +229,16 @@ const struct adapter adapter_reserve = {
 	.name = "reserve",
 	.parts = PART_RESERVE | PART_LAST,
 	.create = reserve_create,
+	.pairs = reserve_pairs,
+	.fill = reserve_fill,
+	.drain = reserve_drain,
+	.take = reserve_take,
+};
+
+const struct adapter adapter_reserve_lock = {
+	.name = "reserve-lock",
+	.parts = PART_RESERVE | PART_LAST,
+	.create = reserve_lock_create,
 	.pairs = reserve_pairs,
 	.fill = reserve_fill,
 	.drain = reserve_drain,

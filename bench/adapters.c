@@ -13,6 +13,7 @@ const struct adapter *const adapters[] = {
 	&adapter_mempool,
 	&adapter_kmalloc,
 	&adapter_reserve,
+	&adapter_reserve_lock,
 	&adapter_glibc,
 	&adapter_tcmalloc,
 	&adapter_jemalloc,

@@ -175,7 +175,8 @@ static void add_sections(struct trials *t, const struct options *o)
 static bool is_ours(const struct adapter *adapter)
 {
 	return adapter == &adapter_kmem_cache || adapter == &adapter_mempool ||
-	       adapter == &adapter_kmalloc || adapter == &adapter_reserve;
+	       adapter == &adapter_kmalloc || adapter == &adapter_reserve ||
+	       adapter == &adapter_reserve_lock;
 }
 
 static void add_adapters(struct trials *t, const struct options *o)

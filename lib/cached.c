@@ -114,7 +114,7 @@
 
 #define QUIET_MIN	64u		/* plain takes and gives */
 #define QUIET_MAX	65536u
-#define PAYS		1024u		/* fast takes that make up for a recall */
+#define PAYS		1024u		/* fast takes that make up for it */
 
 /* ---- life cycle -------------------------------------------------------- */
 

@@ -456,12 +456,12 @@ static COLD void free_locked(struct mempool_core *core, void *element)
 							    : FREE_RESERVE, 1);
 }
 
-/* As alloc_uncached() and alloc_cached(). */
+/* As alloc_uncached(). */
 static NOINLINE void free_uncached(struct mempool_core *core, void *element,
 				   intptr_t cell)
 {
 	core_lock(core);
-	if (!only_reserve_wants(core)) {
+	if (unlikely(cell < 0 || !only_reserve_wants(core))) {
 		free_locked(core, element);
 		return;
 	}
@@ -471,27 +471,17 @@ static NOINLINE void free_uncached(struct mempool_core *core, void *element,
 	counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
 }
 
-static inline void free_cached(struct mempool_core *core, void *element,
-			       intptr_t cell)
+/* As alloc_cached(). */
+static NOINLINE void free_cached(struct mempool_core *core, void *element)
 {
-	if (likely(rseq_push(core->lanes, element)))
-		counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
-	else
-		free_uncached(core, element, cell);
-}
+	intptr_t cell = own_cell(core);
 
-static NOINLINE void free_plain(struct mempool_core *core, void *element,
-				intptr_t cell)
-{
-	core_lock(core);
-	if (unlikely(cell < 0 || !only_reserve_wants(core))) {
-		free_locked(core, element);
-		return;
-	}
-	reserve_put(&core->reserve, element);
-	core_note_growth(core);
-	core_unlock_plain(core);
-	counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
+	if (unlikely(!gate_is_closed(core->pool)))
+		free_to_backend(core, element, false);
+	else if (unlikely(cell < 0 || !rseq_push(core->lanes, element)))
+		free_uncached(core, element, cell);
+	else
+		counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
 }
 
 NOINLINE void core_free(void *element, mempool_t *pool)
@@ -502,15 +492,24 @@ NOINLINE void core_free(void *element, mempool_t *pool)
 	if (!element || !pool)
 		return;
 	core = pool->kmp_core;
+	if (unlikely(core->lanes)) {
+		free_cached(core, element);
+		return;
+	}
 	if (unlikely(!gate_is_closed(pool))) {
 		free_to_backend(core, element, false);
 		return;
 	}
 	cell = own_cell(core);
-	if (unlikely(core->lanes) && likely(cell >= 0))
-		free_cached(core, element, cell);
-	else
-		free_plain(core, element, cell);
+	core_lock(core);
+	if (unlikely(cell < 0 || !only_reserve_wants(core))) {
+		free_locked(core, element);
+		return;
+	}
+	reserve_put(&core->reserve, element);
+	core_note_growth(core);
+	core_unlock_plain(core);
+	counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
 }
 
 static inline void free_counted(void *element, mempool_t *pool, intptr_t cell)

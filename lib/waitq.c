@@ -67,6 +67,9 @@
  *       request, the watch, sleeps no longer than until the next retry is
  *       due, or has been signalled (retry.c).
  *
+ *   I5  A request is linked  =>  no CPU has anything of the reserve near it
+ *       (E2 of cached.c).  So a free finds no place there, and comes here.
+ *
  * I2 is kept by waitq_serve(), called after each change that can break it: an
  * element or a share came, a request left, went TRYING or came back.
  *
@@ -114,7 +117,7 @@
  *
  * A free whose element nobody wants here goes to free_fn without the lock.
  * It looks at the gate, which is open only while no request is linked and the
- * reserve is full.
+ * reserve is full; so no CPU has any of that near it then.
  *
  *   [G1] core_close_gate() and core_open_gate() store it, with the lock; the
  *        free loads it, without.  Both relaxed.
@@ -125,6 +128,8 @@
  *             it, released the lock or let a spinner go; the taker got the
  *             element after that; and the pointer reached whoever frees it by
  *             some order of the caller's.  Coherence does the rest.
+ *             What a CPU has near it left the reserve when it was loaded there,
+ *             by a thread on that CPU ([E4] in cached.c).
  *   So        a request sleeps only when reserve elements it lacks are out,
  *             and each of their frees takes the lock and finds it.
  *   If stale  a backend element may go to free_fn although a request has just

@@ -57,7 +57,7 @@ static bool make_pool(int min_nr, unsigned int flags)
 	own_lane = (unsigned int)sched_getcpu();
 	if (core->lanes)
 		return true;
-	printf("skip: no restartable sequences: nothing is cached\n");
+	printf("skip: no restartable sequences here: nothing is cached\n");
 	ck_assert(!lane_is_cpu);
 	ck_assert(pool_end(pool, &backend));
 	return false;
@@ -675,7 +675,7 @@ struct tracee {
 	atomic_int	tid;		/* of who is stopped */
 	atomic_bool	outside;	/* it has nothing, and is in no call */
 	atomic_uint	lane;
-	atomic_uint	nr_cached;	/* outside, and its CPU had the element */
+	atomic_uint	nr_cached;	/* outside, and its CPU had it */
 	atomic_uint	turn;		/* the parent's, then the child's */
 	atomic_uint	nr_served, nr_unserved, nr_served_outside;
 	atomic_uint	nr_lost;	/* outside, and not served */

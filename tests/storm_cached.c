@@ -243,7 +243,7 @@ static void *cancel(void *arg)
 
 /* ---- looking ------------------------------------------------------------- */
 
-/* Elements neither come nor go, but for a resize, which only this thread does. */
+/* Elements come and go by a resize only, which only this thread does. */
 static void *look(void *arg)
 {
 	struct worker *w = arg;
@@ -379,7 +379,7 @@ int main(void)
 	sched_getaffinity(0, sizeof(allowed), &allowed);
 	make_pools();
 	if (!stats_of(pools[0]).cached) {
-		printf("skip: no restartable sequences: nothing is cached\n");
+		printf("skip: no restartable sequences here: nothing is cached\n");
 		return 77;
 	}
 	for (i = 0; i < NR_THREADS; i++)

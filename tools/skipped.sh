@@ -52,6 +52,10 @@ excused()
 	*"no restartable sequences here"*)
 		test "$("$build/tests/check_layer" which)" = claims
 		;;
+	*"no thread can be traced"*)
+		grep -q '^Seccomp:.*[12]' /proc/self/status ||
+			grep -q 3 /proc/sys/kernel/yama/ptrace_scope
+		;;
 	*"no userfaultfd is to be had"*)
 		! test -e /proc/sys/vm/unprivileged_userfaultfd ||
 			grep -q '^Seccomp:.*[12]' /proc/self/status

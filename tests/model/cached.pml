@@ -301,7 +301,7 @@ inline swap(mag, old)
 	od
 }
 
-#ifdef BUG_NEAR_RECALLING	/* another does, and relies on nothing being loaded */
+#ifdef BUG_NEAR_RECALLING	/* another does, and counts on it */
 #define NOBODY_RECALLS	true
 #else
 #define NOBODY_RECALLS	(recalling == 0)
