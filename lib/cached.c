@@ -116,6 +116,9 @@
 #define QUIET_MAX	65536u
 #define PAYS		1024u		/* fast takes that make up for it */
 
+/* Any will do, to see whether a fence passes. */
+static const struct lane_set first_lane = { .bits = { 1 } };
+
 /* ---- life cycle -------------------------------------------------------- */
 
 void cached_set_cap(struct mempool_core *core)
@@ -154,7 +157,7 @@ static bool get_spare(struct cached *cached)
 int cached_init(struct mempool_core *core)
 {
 	lane_start();
-	if (!lane_is_cpu || !lane_can_fence() || !lane_fence())
+	if (!lane_is_cpu || !lane_can_fence() || !lane_fence(&first_lane))
 		return 0;
 	core->lanes = lanes_make();
 	if (!core->lanes)
@@ -249,7 +252,7 @@ static bool may_load(const struct mempool_core *core)
 static void try_fence(struct mempool_core *core)
 {
 	struct cached *cached = &core->cached;
-	bool passed = lane_fence();
+	bool passed = lane_fence(&first_lane);
 
 	core_lock(core);
 	cached->on = passed && cached->nr_quiet >= cached->nr_needed;
@@ -305,14 +308,16 @@ bool cached_recall(struct mempool_core *core)
 {
 	struct cached *cached = &core->cached;
 	bool strips = cached->recall.nr_loaded, passed;
+	struct lane_set lanes;
 	uint64_t stamp;
 
 	recall_strip(&cached->recall, core->lanes, false);
+	recall_lanes(&cached->recall, &lanes);
 	stamp = cached->recall.nr_recalls;
 	cached_pause(cached);
 	cached->nr_recalling++;
 	core_unlock(core);
-	passed = lane_fence();
+	passed = lane_fence(&lanes);
 	core_lock(core);
 	cached->nr_recalling--;
 	if (likely(passed))

@@ -36,11 +36,15 @@
  *
  * 3. The fence
  *
- * membarrier() makes every thread of the process that is in a restartable
- * sequence begin again, and is a full barrier on every CPU that runs one.  So
- * after lane_strip() and lane_fence() nobody has the magazine any more, and
- * what was done to it is seen.  A thread that is stopped, or waits for a page,
- * is not waited for: it begins again when it goes on.
+ * membarrier() makes the thread of the process that runs on a CPU begin again
+ * if it is in a restartable sequence, and is a full barrier there.  So after
+ * lane_strip() and lane_fence() nobody has the magazine any more, and what was
+ * done to it is seen.  A thread that is stopped, or waits for a page, is not
+ * waited for: it begins again when it goes on.
+ *
+ * It is asked for one CPU after the other.  For all at once the kernel wants
+ * memory, and who has none may have to wait until something is written, which
+ * may be what we are called for.
  *
  * 4. What this file does not do
  *
@@ -255,15 +259,25 @@ struct magazine *lane_strip(struct lane *lane, bool alone)
 	return old == MAGAZINE_NONE ? NULL : old;
 }
 
-bool lane_fence(void)
+static bool fence_cpus(const struct lane_set *lanes)
 {
-	int err = lane_is_cpu ? rseq_fence() : 0;
+	bool passed = true;
+	unsigned int i;
 
-	/* Memory may be had another time.  [L2] read by lane_can_fence(): at
-	 * worst one more is tried. */
-	if (err && err != -ENOMEM)
+	for (i = 0; passed && i < lane_nr; i++)
+		if (lane_set_has(lanes, i))
+			passed = rseq_fence(i);
+	return passed;
+}
+
+bool lane_fence(const struct lane_set *lanes)
+{
+	bool passed = !lane_is_cpu || fence_cpus(lanes);
+
+	/* [L2] read by lane_can_fence(): at worst one more is tried. */
+	if (!passed)
 		__atomic_store_n(&refused, true, __ATOMIC_RELAXED);
-	return !err;
+	return passed;
 }
 
 bool lane_can_fence(void)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "compiler.h"
 #include "magazine.h"
@@ -16,6 +17,23 @@ struct lane {
 					   lock */
 	unsigned int	busy;		/* atomic; claimed (lane.c) */
 } __attribute__((aligned(CACHE_LINE)));
+
+#define LANES_MAX	8192
+
+/* Some lanes, by index. */
+struct lane_set {
+	uint64_t	bits[LANES_MAX / 64];
+};
+
+static inline void lane_set_add(struct lane_set *set, unsigned int lane)
+{
+	set->bits[lane / 64] |= UINT64_C(1) << lane % 64;
+}
+
+static inline bool lane_set_has(const struct lane_set *set, unsigned int lane)
+{
+	return set->bits[lane / 64] & UINT64_C(1) << lane % 64;
+}
 
 /* Fixed after lane_start(): whether a lane is a CPU's (rseq.h), or has to be
  * claimed; and how many there are. */
@@ -55,10 +73,11 @@ struct magazine *lane_swap(struct lane *lanes, struct magazine *next);
  */
 struct magazine *lane_strip(struct lane *lane, bool alone);
 
-/* Every restartable sequence that runs begins again, and what was written by
- * those before is seen.  False when the kernel refuses: then that is not so. */
-bool lane_fence(void);
-/* False once it was refused, but for want of memory. */
+/* Every restartable sequence that runs on the CPUs of @lanes begins again, and
+ * what was written by those before is seen.  False when the kernel refuses: then
+ * that is not so. */
+bool lane_fence(const struct lane_set *lanes);
+/* False once it was refused. */
 bool lane_can_fence(void);
 
 /* In the child of a fork: nobody is there who has claimed any. */

@@ -254,11 +254,13 @@ static bool end_recall(struct kmem_cache *cache, bool alone)
 {
 	struct layer *layer = &cache->layer;
 	uint64_t stamp = layer->recall.nr_recalls;
+	struct lane_set lanes;
 	bool any;
 
 	if (layer->recall.limbo) {
+		recall_lanes(&layer->recall, &lanes);
 		cache_unlock(cache);
-		if (!lane_fence() && !alone)
+		if (!lane_fence(&lanes) && !alone)
 			return false;
 		cache_lock(cache);
 		end_limbo(layer, stamp);

@@ -23,6 +23,8 @@ struct magazine {
 					   under the cache's lock */
 	uint32_t	cap;		/* most objects; fixed while loaded */
 	/* under the cache's lock, while it is not loaded */
+	uint32_t	lane;		/* in limbo: of the lane that it was
+					   loaded in */
 	struct magazine	*next;
 	uint64_t	stamp;		/* in limbo: of the recall that put it
 					   there.  No object's address: the

@@ -20,8 +20,8 @@
  *
  *   R1  Only who holds the lock changes what a lane has loaded.
  *   R2  What was loaded before recall n began, and is in limbo with a stamp of
- *       n or less, is used by nobody once a fence has passed that began after
- *       it was put there.
+ *       n or less, is used by nobody once a fence has passed on its lane's CPU
+ *       that began after it was put there.
  *
  * 4. Recall
  *
@@ -39,6 +39,8 @@
 #include "config.h"
 
 #include "recall.h"
+
+#include <string.h>
 
 struct magazine *recall_swap(struct recall *recall, struct lane *lanes,
 			     struct magazine *next)
@@ -61,9 +63,19 @@ void recall_strip(struct recall *recall, struct lane *lanes, bool alone)
 		if (!magazine)
 			continue;
 		recall->nr_loaded--;
+		magazine->lane = i;
 		magazine->stamp = recall->nr_recalls;
 		magazine_add(&recall->limbo, magazine);
 	}
+}
+
+void recall_lanes(const struct recall *recall, struct lane_set *lanes)
+{
+	const struct magazine *magazine;
+
+	memset(lanes, 0, sizeof(*lanes));
+	for (magazine = recall->limbo; magazine; magazine = magazine->next)
+		lane_set_add(lanes, magazine->lane);
 }
 
 struct magazine *recall_end(struct recall *recall, uint64_t stamp)

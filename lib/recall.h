@@ -43,6 +43,9 @@ struct magazine *recall_swap(struct recall *recall, struct lane *lanes,
  * overlaps. */
 void recall_strip(struct recall *recall, struct lane *lanes, bool alone);
 
+/* Where the fence has to pass: of all that is in limbo. */
+void recall_lanes(const struct recall *recall, struct lane_set *lanes);
+
 /*
  * One magazine that nobody uses any more, out of limbo, or NULL.  @stamp: what
  * nr_recalls was before a fence that has passed; RECALL_ALL, if none is needed.

@@ -18,8 +18,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CPUS_MAX	8192
-
 /* What a thread has that has no area: CPU 0, and what is written is not read. */
 static __thread struct {
 	uint32_t	cpu, unused;
@@ -36,22 +34,22 @@ static char *thread_pointer(void)
 	return p;
 }
 
-static int membarrier(int command)
+static bool membarrier(int command, unsigned int flags, int cpu)
 {
 	int saved_errno = errno;
-	int err = syscall(SYS_membarrier, command, 0, 0) ? -errno : 0;
+	long err = syscall(SYS_membarrier, command, flags, cpu);
 
 	errno = saved_errno;
-	return err;
+	return !err;
 }
 
 unsigned int rseq_nr_cpus(void)
 {
-	unsigned long set[CPUS_MAX / CHAR_BIT / sizeof(long)];
+	unsigned long set[LANES_MAX / CHAR_BIT / sizeof(long)];
 	long size;
 
 	if (!__rseq_size ||
-	    membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ))
+	    !membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, 0, 0))
 		return 0;
 	/* As long as the kernel's own set of all CPUs, those that are not there
 	 * yet included.  What the C library says may be a guess. */
@@ -69,9 +67,10 @@ void rseq_begin(void)
 	lane_area = __rseq_offset;
 }
 
-int rseq_fence(void)
+bool rseq_fence(unsigned int cpu)
 {
-	return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
+	return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
+			  MEMBARRIER_CMD_FLAG_CPU, (int)cpu);
 }
 
 #else
@@ -89,9 +88,10 @@ void rseq_begin(void)
 {
 }
 
-int rseq_fence(void)
+bool rseq_fence(unsigned int cpu)
 {
-	return 0;
+	(void)cpu;
+	return true;
 }
 
 #endif

@@ -34,16 +34,16 @@
 #include "lane.h"
 #include "magazine.h"
 
-/* CPUs that there may ever be, counted from 0; 0 where there are no restartable
- * sequences. */
+/* CPUs that there may ever be, counted from 0, up to LANES_MAX; 0 where there are
+ * no restartable sequences. */
 unsigned int rseq_nr_cpus(void);
 /* From now on, and until rseq_begin(), every thread is on CPU 0 and in no
  * sequence.  To be called before any. */
 void rseq_begin_without(void);
 void rseq_begin(void);
-/* All sequences that run begin again; a barrier on every CPU.  0, or the -errno
- * with which the kernel refuses. */
-int rseq_fence(void);
+/* A sequence that runs on @cpu begins again; a barrier there.  False when the
+ * kernel refuses. */
+bool rseq_fence(unsigned int cpu);
 
 #if HAVE_RSEQ && !HAVE_TSAN
 

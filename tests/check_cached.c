@@ -451,12 +451,12 @@ END_TEST
 /* Until the fence has passed, it is in limbo. */
 static unsigned int nr_at_fence;
 
-static bool look_at_fence(void)
+static bool look_at_fence(const struct lane_set *lanes)
 {
 	core_lock(core);
 	nr_at_fence = core->reserve.nr;
 	pool_lock_release(&core->lock);
-	return __real_lane_fence();
+	return __real_lane_fence(lanes);
 }
 
 START_TEST(nothing_is_in_the_reserve_before_the_fence)
@@ -475,13 +475,13 @@ END_TEST
 /* The other recalls, and is held up in its fence. */
 static sem_t in_fence, may_pass;
 
-static bool wait_if_other(void)
+static bool wait_if_other(const struct lane_set *lanes)
 {
 	if (pthread_equal(pthread_self(), other->thread)) {
 		sem_post(&in_fence);
 		sem_wait(&may_pass);
 	}
-	return __real_lane_fence();
+	return __real_lane_fence(lanes);
 }
 
 static void look(void)
@@ -835,8 +835,9 @@ END_TEST
 
 /* ---- a fence that is refused --------------------------------------------- */
 
-static bool refuse(void)
+static bool refuse(const struct lane_set *lanes)
 {
+	(void)lanes;
 	return false;
 }
 

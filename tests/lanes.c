@@ -45,17 +45,17 @@ void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd,
 	return run;
 }
 
-bool (*_Atomic fence)(void);
+bool (*_Atomic fence)(const struct lane_set *lanes);
 atomic_uint nr_fences;
 
-bool __wrap_lane_fence(void);
+bool __wrap_lane_fence(const struct lane_set *lanes);
 
-bool __wrap_lane_fence(void)
+bool __wrap_lane_fence(const struct lane_set *lanes)
 {
-	bool (*instead)(void) = atomic_load(&fence);
+	bool (*instead)(const struct lane_set *) = atomic_load(&fence);
 
 	atomic_fetch_add(&nr_fences, 1);
-	return instead ? instead() : __real_lane_fence();
+	return instead ? instead(lanes) : __real_lane_fence(lanes);
 }
 
 static cpu_set_t allowed;		/* CPUs, before any test */

@@ -29,9 +29,9 @@ void *__real_mmap(void *, size_t, int, int, int, off_t);
 extern void (*_Atomic mapped)(void *run, size_t size);	/* if not NULL */
 
 /* In place of a fence, with no lock held: whether it passed. */
-extern bool (*_Atomic fence)(void);
+extern bool (*_Atomic fence)(const struct lane_set *lanes);
 extern atomic_uint nr_fences;
-bool __real_lane_fence(void);
+bool __real_lane_fence(const struct lane_set *lanes);
 
 /* ---- a cache ------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
  *
  * A fiber in a sequence can be interrupted between any two of its steps.  When it
  * goes on, it begins again if another on its CPU has begun one meanwhile, or
- * there was a fence: then the kernel would have it do so, too.
+ * there was a fence there: then the kernel would have it do so, too.
  *
  * Where the CPUs' stores can be seen late, the model shows what is left to see
  * (tests/model/layer.pml).
@@ -48,12 +48,12 @@ void cpus_migrate(int fiber)
 	sequences[fiber + 1].migrates = true;
 }
 
-static void restart_all(bool any_cpu, unsigned int cpu)
+static void restart_on(unsigned int cpu)
 {
 	int i;
 
 	for (i = 0; i <= NR_FIBERS; i++)
-		if (any_cpu || sequences[i].cpu == cpu)
+		if (sequences[i].cpu == cpu)
 			sequences[i].restart = true;
 }
 
@@ -72,7 +72,7 @@ static struct lane *begin(struct lane *lanes)
 		return lanes_none;
 	if (seq->migrates)
 		seq->cpu = !seq->cpu;
-	restart_all(false, seq->cpu);
+	restart_on(seq->cpu);
 	seq->restart = false;
 	step();
 	return &lanes[seq->cpu];
@@ -99,11 +99,11 @@ void rseq_begin(void)
 {
 }
 
-int rseq_fence(void)
+bool rseq_fence(unsigned int cpu)
 {
 	explore_point("fences");
-	restart_all(true, 0);
-	return 0;
+	restart_on(cpu);
+	return true;
 }
 
 uintptr_t rseq_pop_run(struct lane *lanes, void **objects, uintptr_t nr)

@@ -15,7 +15,7 @@
 unsigned int rseq_nr_cpus(void);
 void rseq_begin_without(void);
 void rseq_begin(void);
-int rseq_fence(void);
+bool rseq_fence(unsigned int cpu);
 
 void *rseq_pop(struct lane *lanes);
 bool rseq_push(struct lane *lanes, void *object);
