@@ -27,8 +27,8 @@
  *             comes.
  *   fence     comes to one CPU after the other: the sequence there begins
  *             again, and all that was stored there has arrived.
- *   recall    with the lock, strip; without, the fence; with the lock again,
- *             take from limbo what has this stamp or an older one, and go on
+ *   recall    with the lock, strip; without, a fence to the CPUs of all that is
+ *             in limbo then; with the lock again, take from there what has this stamp or an older one, and go on
  *             without letting go of the lock.
  *   queue     a set of threads; who gives back with the lock serves one.
  *
@@ -130,6 +130,7 @@ byte room;
 byte empties = BIT(MAGS) - 1;
 byte limbo;
 byte stamp[MAGS];
+byte home[MAGS];		/* the CPU, of what is in limbo */
 byte gen;
 byte recalling;			/* how many threads */
 byte queued;
@@ -181,15 +182,16 @@ inline fence_cpu(c)
 	skip
 }
 
+/* The CPUs in fenced, a set. */
 inline fence()
 {
 	do
-#ifndef BUG_NEAR_UNFENCED	/* who is in flight will have landed by then */
-	:: d_step { at < CPUS -> fence_cpu(at); at++ }
-	:: else -> at = 0; break
-#else
-	:: at = 0; break
-#endif
+	:: d_step {
+			fenced ->
+			fence_cpu(FIRST(fenced));
+			fenced = fenced & (fenced - 1)
+		}
+	:: else -> break
 	od
 }
 
@@ -246,10 +248,24 @@ inline strip()
 		:: lane[b1].loaded != NONE ->
 			limbo = limbo | BIT(lane[b1].loaded);
 			stamp[lane[b1].loaded] = mygen;
+			home[lane[b1].loaded] = b1;
+#ifdef BUG_NEAR_OTHERS	/* what others have stripped is left to their fences */
+			fenced = fenced | BIT(b1);
+#endif
 			lane[b1].loaded = NONE
 		:: else
 		fi
 	}
+#ifndef BUG_NEAR_OTHERS
+#ifndef BUG_NEAR_UNFENCED	/* who is in flight will have landed by then */
+	for (b1 : 0 .. MAGS - 1) {
+		if
+		:: HAS(limbo, b1) -> fenced = fenced | BIT(home[b1])
+		:: else
+		fi
+	}
+#endif
+#endif
 }
 
 #ifdef BUG_NEAR_OWN		/* what others have stripped is left to them */
@@ -265,6 +281,7 @@ inline settle()
 		:: HAS(limbo, b2) && IS_STABLE(b2) ->
 			limbo = limbo & ~BIT(b2);
 			stamp[b2] = 0;
+			home[b2] = 0;
 			put_away(b2)
 		:: else
 		fi
@@ -347,9 +364,9 @@ inline load_and_unlock()
 inline recall()
 {
 #ifdef BUG_NEAR_FENCED_FIRST	/* before the lanes are stripped */
-	atomic { recalling++; unlock() };
+	atomic { recalling++; unlock(); fenced = BIT(CPUS) - 1 };
 	fence();
-	atomic { lock(); strip(); recalling--; settle() };
+	atomic { lock(); strip(); recalling--; settle(); fenced = 0 };
 #else
 	atomic { strip(); recalling++; unlock() };
 	fence();
@@ -407,6 +424,7 @@ proctype thread(byte me) provided (HAS(alive, _pid - 1))
 	byte old = NONE;
 	byte element;
 	byte mygen;
+	byte fenced;		/* where the next fence is to come */
 	bool forks = HAS(FORK, me);
 
 next:	atomic {
@@ -620,7 +638,7 @@ inline fill_lane(c, what)
 
 init
 {
-	byte mygen;
+	byte mygen, fenced;
 
 	atomic {
 		d_step {

@@ -30,8 +30,9 @@
  *   fence     comes to one CPU after the other: the sequence there begins
  *             again, and all that was stored there has arrived.
  *   recall    what an allocation does that found nothing: strip all lanes, let
- *             a fence come to all CPUs, and take from limbo what was stripped
- *             before that, by whomever; then it looks again.  It fails when
+ *             a fence come to the CPUs of all that is in limbo then, and take
+ *             from there what was stripped before that, by whomever; then it
+ *             looks again.  It fails when
  *             there is nothing to strip, and nothing in limbo.  With FALLBACK
  *             it passes over lanes that are claimed: only what is there may be
  *             missed.
@@ -166,6 +167,7 @@ byte depot;			/* sets of magazines */
 byte empties;
 byte limbo;
 byte stamp[MAGS];		/* in limbo only */
+byte home[MAGS];		/* the CPU, likewise */
 byte gen;
 byte holder = NOBODY;
 
@@ -221,17 +223,16 @@ inline fence_cpu(c)
 	skip
 }
 
-#ifdef BUG_UNFENCED	/* who is in flight will have landed by then */
-#define FENCED		0
-#else
-#define FENCED		(FALLBACK -> 0 : CPUS)
-#endif
-
+/* The CPUs in fenced, a set. */
 inline fence()
 {
 	do
-	:: d_step { at < FENCED -> fence_cpu(at); at++ }
-	:: else -> at = 0; break
+	:: d_step {
+			fenced ->
+			fence_cpu(FIRST(fenced));
+			fenced = fenced & (fenced - 1)
+		}
+	:: else -> break
 	od
 }
 
@@ -403,11 +404,25 @@ inline strip()
 		:: else ->
 			limbo = limbo | BIT(lane[b1].loaded);
 			stamp[lane[b1].loaded] = mygen;
+			home[lane[b1].loaded] = b1;
+#ifdef BUG_OTHERS	/* what others have stripped is left to their fences */
+			fenced = fenced | BIT(b1);
+#endif
 #endif
 			lane[b1].loaded = NONE;
 			found = 1
 		fi
 	}
+#ifndef BUG_OTHERS
+#ifndef BUG_UNFENCED	/* who is in flight will have landed by then */
+	for (b1 : 0 .. MAGS - 1) {
+		if
+		:: HAS(limbo, b1) -> fenced = fenced | BIT(home[b1])
+		:: else
+		fi
+	}
+#endif
+#endif
 }
 
 #ifdef BUG_ONCE		/* others may have taken it, and loaded the rest */
@@ -430,6 +445,7 @@ inline settle()
 		:: HAS(limbo, b1) && IS_STABLE(b1) ->
 			limbo = limbo & ~BIT(b1);
 			stamp[b1] = 0;
+			home[b1] = 0;
 			put(b1)
 		:: else
 		fi
@@ -471,6 +487,7 @@ proctype thread(byte me) provided (HAS(alive, _pid - 1))
 	byte n;
 	byte object;
 	byte mygen;
+	byte fenced;		/* where the next fence is to come */
 	bool got;		/* an object, or a place for it */
 
 next:	atomic {
@@ -521,6 +538,7 @@ pop:	atomic { begin() };
 
 slow_alloc:
 #ifdef BUG_FENCED_FIRST	/* before the lanes are stripped */
+	fenced = BIT(CPUS) - 1;
 	fence();
 #endif
 	do
@@ -802,7 +820,7 @@ inline fill_lane(c, nr, first)
 
 init
 {
-	byte mygen;
+	byte mygen, fenced;
 
 	atomic {
 		d_step {

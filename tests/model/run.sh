@@ -243,6 +243,7 @@ cat >"$tmp/layer.bugs" <<'END'
 # Who is in flight writes to a magazine that others have.
 short UNFENCED recall assertion violated
 full FENCED_FIRST recall assertion violated
+full OTHERS recall assertion violated
 full STAMP recall-twice assertion violated
 full UNLOCKED split assertion violated
 full MOVED split assertion violated
@@ -268,6 +269,7 @@ cat >"$tmp/cached.bugs" <<'END'
 # Who is in flight takes or gives where nobody looks any more.
 short NEAR_UNFENCED near assertion violated
 full NEAR_FENCED_FIRST near assertion violated
+full NEAR_OTHERS near-three assertion violated
 full NEAR_RESTART near-three assertion violated
 full NEAR_BARRIER near assertion violated
 full NEAR_MOVED near-loaded assertion violated
