@@ -177,9 +177,22 @@ static COLD void *alloc_without_cell(struct mempool_core *core, gfp_t gfp,
 	return alloc_locked(core, gfp, deadline_ns);
 }
 
+/* Lock held: an element lies there, nobody waits. */
+static inline bool may_take_plainly(const struct mempool_core *core)
+{
+	return core->reserve.nr && !core->waitq.head;
+}
+
+static inline void *take_plainly(struct mempool_core *core)
+{
+	void *element = reserve_take(&core->reserve);
+
+	core_close_gate(core);
+	return element;
+}
+
 /* Steps 2 to 4: the first try has failed.  With a dead backend this is the path
- * that all calls take, so it goes through what is plain by itself: an element
- * lies there, nobody waits. */
+ * that all calls take, so it goes through what is plain by itself. */
 static inline void *alloc_reserve(struct mempool_core *core, gfp_t gfp,
 				  uint64_t deadline_ns)
 {
@@ -194,10 +207,9 @@ static inline void *alloc_reserve(struct mempool_core *core, gfp_t gfp,
 	if (unlikely(__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED)))
 		deadline_about_now_ns();
 	core_lock(core);
-	if (unlikely(!core->reserve.nr || core->waitq.head))
+	if (unlikely(!may_take_plainly(core)))
 		return alloc_locked(core, gfp, deadline_ns);
-	element = reserve_take(&core->reserve);
-	core_close_gate(core);
+	element = take_plainly(core);
 	core_unlock_plain(core);
 	counters_inc(&counters_cell(cell)->value[ALLOC_RESERVE]);
 	return element;
@@ -213,10 +225,9 @@ static NOINLINE void *alloc_uncached(struct mempool_core *core, gfp_t gfp,
 	if (__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED))	/* [N1] */
 		deadline_about_now_ns();
 	core_lock(core);
-	if (!core->reserve.nr || core->waitq.head)
+	if (!may_take_plainly(core))
 		return alloc_locked(core, gfp, deadline_ns);
-	element = reserve_take(&core->reserve);
-	core_close_gate(core);
+	element = take_plainly(core);
 	cached_unlock(core);
 	counters_inc(&counters_cell(cell)->value[ALLOC_RESERVE]);
 	return element;
@@ -439,21 +450,28 @@ static inline bool only_reserve_wants(struct mempool_core *core)
 static COLD void free_locked(struct mempool_core *core, void *element)
 {
 	struct counter_slot *slot = core->slot;
+	enum waitq_gift gift = take_back(core, element);
+	bool kick;
+
+	if (gift == WAITQ_REFUSED && core_recall(core))
+		gift = waitq_give(core, element);
 	/* A request that is about to sleep must learn of what goes to the
 	 * backend: with min_nr 0 no reserve element will come back to it
 	 * (waitq.c section 6), with max_nr it may have given this one up
 	 * (cap.c). */
-	bool kick = core->min_nr == 0 || core->max_nr;
-	enum waitq_gift gift = take_back(core, element);
-
-	if (gift == WAITQ_REFUSED && core_recall(core))
-		gift = waitq_give(core, element);
+	kick = core->min_nr == 0 || core->max_nr;
 	core_unlock(core);
 	if (gift == WAITQ_REFUSED)
 		free_to_backend(core, element, kick);
 	else
 		counters_add(slot, gift == WAITQ_TO_REQUEST ? FREE_WAITER
 							    : FREE_RESERVE, 1);
+}
+
+static inline void put_plainly(struct mempool_core *core, void *element)
+{
+	reserve_put(&core->reserve, element);
+	core_note_growth(core);
 }
 
 /* As alloc_uncached(). */
@@ -465,8 +483,7 @@ static NOINLINE void free_uncached(struct mempool_core *core, void *element,
 		free_locked(core, element);
 		return;
 	}
-	reserve_put(&core->reserve, element);
-	core_note_growth(core);
+	put_plainly(core, element);
 	cached_unlock(core);
 	counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
 }
@@ -506,8 +523,7 @@ NOINLINE void core_free(void *element, mempool_t *pool)
 		free_locked(core, element);
 		return;
 	}
-	reserve_put(&core->reserve, element);
-	core_note_growth(core);
+	put_plainly(core, element);
 	core_unlock_plain(core);
 	counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
 }
