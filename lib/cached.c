@@ -24,12 +24,14 @@
  *
  *               quiet for nr_needed          a fence has passed
  *        OFF ------------------------> TRIED -------------------> ON
- *         ^                                                        |
- *         +--------------------------------------------------------+
- *                      recall, whatever it is for
+ *         ^                              |                         |
+ *         +------------------------------+-------------------------+
+ *               a wait, or a recall that finds something cached
  *
  *   OFF   Nothing is loaded.  nr_quiet counts takes and gives that were plain:
- *         an element was there, nobody waited.  A wait begins it again.
+ *         an element was there, nobody waited.
+ *   TRIED As OFF.  Who tries may be stopped, or its fence refused: so others
+ *         try again when it was quiet for as long once more.
  *   ON    Each plain take or give loads the lane of its CPU, half full where
  *         that is possible.  What has to go the plain way from then on is the
  *         difference between what is taken on a CPU and what is given there.
@@ -43,6 +45,7 @@
  *       and the gate is closed (waitq.c, section 6).
  *   E3  A thread is between the two halves of its recall  =>  no lane has a
  *       magazine.
+ *   E4  A request is linked  =>  OFF.
  *
  * By E1 all elements are in only if the reserve is as full as its room, and all
  * magazines are full.  A free finds no place then, and recalls: so the gate can
@@ -66,24 +69,26 @@
  * min_nr changes, the reserve is filled up or the pool shut down; and before
  * its numbers are told, drain included.
  *
- *   [E4] Taking by the fast path needs the gate closed before (waitq.c, [G1]).
+ *   [E5] Taking by the fast path needs the gate closed before (waitq.c, [G1]).
  *        It was before the magazine was loaded, by a thread on this CPU.
  *
  * 6. When
  *
- * A recall costs what some hundred plain calls do, so it has to be made up for.
- * If less than PAYS elements were taken by the fast path since the lanes were
- * loaded, it takes twice as many quiet calls to be ON again, else half as many;
- * within bounds.
+ * A recall costs a system call, and mostly an interrupt, for each CPU whose lane
+ * is loaded: what a thousand plain calls do.  So it has to be made up for.  If
+ * less than PAYS elements for each lane were taken by the fast path since lanes
+ * were loaded, it takes twice as many quiet calls to be ON again, else half as
+ * many; within bounds.
  *
  * 7. A fence that is refused
  *
- * A filter of system calls may come at any time.  A pool gets lanes only if a
- * fence passes when it is made, and they are loaded only if one has passed since
- * the last recall.  If one is refused after that, what was stripped may be in
- * use and is lost until the pool is destroyed: it counts as neither inside nor
- * outside, and others may take its place in the reserve.  No lane is loaded
- * again, in any pool.
+ * A filter of system calls may come at any time, for one thread or for all.  A
+ * pool gets lanes only if a fence passes when it is made, and they are loaded
+ * only if one has passed since the last recall.  If one is refused after that,
+ * what was stripped may be in use and is lost until the pool is destroyed: it
+ * counts as neither inside nor outside, and others may take its place in the
+ * reserve.  No lane is loaded again, in any pool: the next recall may be by the
+ * same thread.
  *
  * 8. Fork
  *
@@ -195,12 +200,11 @@ static void put_away(struct mempool_core *core, struct magazine *magazine)
 	magazine_add(&cached->spare, magazine);
 }
 
-/* As many elements as the reserve has to part with, half of its cap if that
- * is not more. */
+/* Half of its cap, or all there is if that is less; but at least what the reserve
+ * has beyond the room that it is left with (E1). */
 static void fill(struct mempool_core *core, struct magazine *magazine)
 {
 	unsigned int nr = core->reserve.nr, some = core->cached.cap;
-	/* Of the room that is left. */
 	unsigned int surplus = nr + some > core->room ? nr + some - core->room
 						      : 0;
 
@@ -227,45 +231,61 @@ static void load(struct mempool_core *core)
 	struct cached *cached = &core->cached;
 	struct magazine *magazine;
 
+	/* The next one needs the room of this. */
 	put_away(core, swap(core, MAGAZINE_NONE));
 	if (core->room < cached->cap)
 		return;
 	magazine = magazine_next(&cached->spare);
 	if (!magazine)
 		return;
-	/* [E4] */
+	/* [E5] */
 	core_close_gate(core);
 	fill(core, magazine);
 	put_away(core, swap(core, magazine));
 }
 
+/* After a shutdown a pool has come to rest; while it grows there may not be
+ * min_nr elements, and who fills it up counts what is in the reserve. */
 static bool may_load(const struct mempool_core *core)
 {
-	return !core->cached.nr_recalling && !core->waitq.nr &&
-	       !core->shutdown && core->bulk_nr == core->min_nr &&
-	       core->reserve.nr <= core->room;
+	return !core->cached.nr_recalling && !core->shutdown &&
+	       core->bulk_nr == core->min_nr &&
+	       core->reserve.nr <= core->room && lane_can_fence();
 }
 
 /* ---- when -------------------------------------------------------------- */
 
-/* It is time to load, if a fence passes.  Lock not held. */
+/* Lock held, nothing is loaded: whether it is time to try a fence. */
+static bool has_been_quiet(struct mempool_core *core)
+{
+	struct cached *cached = &core->cached;
+
+	if (core->waitq.nr || ++cached->nr_quiet < cached->nr_needed ||
+	    !lane_can_fence())
+		return false;
+	cached->nr_quiet = 0;
+	cached->state = CACHED_TRIED;
+	return true;
+}
+
+/* Lock not held.  There may have been a wait since. */
 static void try_fence(struct mempool_core *core)
 {
 	struct cached *cached = &core->cached;
 	bool passed = lane_fence(&first_lane);
 
 	core_lock(core);
-	cached->on = passed && cached->nr_quiet >= cached->nr_needed;
+	if (passed && cached->state == CACHED_TRIED)
+		cached->state = CACHED_ON;
 	core_unlock(core);
 }
 
 void cached_unlock(struct mempool_core *core)
 {
-	struct cached *cached = &core->cached;
-	bool is_time = !cached->on && lane_can_fence() &&
-		       ++cached->nr_quiet == cached->nr_needed;
+	bool is_on = core->cached.state == CACHED_ON;
+	bool is_time = !is_on && has_been_quiet(core);
 
-	if (cached->on && may_load(core))
+	if (is_on && may_load(core))
 		load(core);
 	core_unlock_plain(core);
 	if (unlikely(is_time))
@@ -292,10 +312,10 @@ static void lose(struct mempool_core *core, uint64_t stamp)
 	}
 }
 
-/* Whether it was worth while that lanes were loaded. */
-static void learn(struct cached *cached)
+/* Whether it was worth while that @nr lanes were loaded. */
+static void learn(struct cached *cached, unsigned int nr)
 {
-	bool pays = cached->nr_taken >= PAYS;
+	bool pays = cached->nr_taken >= (uint64_t)PAYS * nr;
 
 	cached->nr_taken = 0;
 	if (pays && cached->nr_needed > QUIET_MIN)
@@ -307,25 +327,26 @@ static void learn(struct cached *cached)
 bool cached_recall(struct mempool_core *core)
 {
 	struct cached *cached = &core->cached;
-	bool strips = cached->recall.nr_loaded, passed;
+	unsigned int nr_stripped = cached->recall.nr_loaded;
 	struct lane_set lanes;
 	uint64_t stamp;
+	bool passed;
 
 	recall_strip(&cached->recall, core->lanes, false);
 	recall_lanes(&cached->recall, &lanes);
 	stamp = cached->recall.nr_recalls;
-	cached_pause(cached);
 	cached->nr_recalling++;
 	core_unlock(core);
 	passed = lane_fence(&lanes);
 	core_lock(core);
 	cached->nr_recalling--;
+	cached_pause(cached);
 	if (likely(passed))
 		end(core, stamp);
 	else
 		lose(core, stamp);
-	if (strips)
-		learn(cached);
+	if (nr_stripped)
+		learn(cached, nr_stripped);
 	return true;
 }
 
@@ -351,4 +372,6 @@ bool cached_take_in(struct mempool_core *core)
 void cached_child(struct mempool_core *core)
 {
 	core->cached.nr_recalling = 0;
+	/* Nobody may be there who tries. */
+	cached_pause(&core->cached);
 }

@@ -14,6 +14,12 @@
 
 struct mempool_core;
 
+enum cached_state {
+	CACHED_OFF,
+	CACHED_TRIED,		/* it was quiet: a fence is made, for a try */
+	CACHED_ON,		/* lanes may be loaded */
+};
+
 /* Under the pool's lock. */
 struct cached {
 	struct recall	recall;
@@ -21,10 +27,9 @@ struct cached {
 	struct magazine	*lost;		/* whose fence was refused */
 	unsigned int	cap;		/* elements of a magazine; below it */
 	unsigned int	nr_recalling;	/* threads between strip and end */
-	unsigned int	nr_quiet;	/* plain takes and gives since the last
-					   recall or wait, */
-	unsigned int	nr_needed;	/* and before lanes are loaded again */
-	bool		on;		/* they may be */
+	enum cached_state state;
+	unsigned int	nr_quiet;	/* plain takes and gives in it */
+	unsigned int	nr_needed;	/* of them, to load lanes again */
 	uint64_t	nr_taken;	/* by the fast path, of those not loaded,
 					   since they were recalled before */
 };
@@ -41,7 +46,7 @@ void cached_unlock(struct mempool_core *core);
 /* Lock held: no lane is loaded until it was quiet for a while. */
 static inline void cached_pause(struct cached *cached)
 {
-	cached->on = false;
+	cached->state = CACHED_OFF;
 	cached->nr_quiet = 0;
 }
 

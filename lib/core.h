@@ -45,7 +45,7 @@ struct mempool_core {
 	struct lane		*lanes;		/* NULL: nothing is cached */
 
 	/* The two in one line, which is all that a plain take or give
-	 * writes. */
+	 * writes, unless the pool is cached. */
 	struct pool_lock	lock __attribute__((aligned(CACHE_LINE)));
 
 	/* under lock */

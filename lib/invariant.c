@@ -3,7 +3,7 @@
  * invariant.c - what waitq.c and retry.c claim, checked at run time
  *
  * Built with --enable-debug only.  The names I1, I2, I4 and G1 are those of the
- * comment in waitq.c; R1 and R5 are from retry.c.
+ * comment in waitq.c; R1 and R5 are from retry.c, E1 to E4 from cached.c.
  */
 #include "config.h"
 
@@ -55,7 +55,7 @@ static void check_list(struct mempool_core *core)
 		"who is queued is inside");
 }
 
-/* E1 and E2 of cached.c. */
+/* E1 to E4 of cached.c. */
 static void check_cached(struct mempool_core *core)
 {
 	const struct magazine *magazine = core->cached.recall.limbo;
@@ -78,6 +78,8 @@ static void check_cached(struct mempool_core *core)
 	require(core, !away || (!core->waitq.nr &&
 				core->pool->kmp_gate == COUNTERS_CLOSED), "E2");
 	require(core, !nr || !core->cached.nr_recalling, "E3");
+	require(core, !core->waitq.nr || core->cached.state == CACHED_OFF,
+		"E4");
 }
 
 void invariant_check(struct mempool_core *core)

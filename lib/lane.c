@@ -40,7 +40,8 @@
  * if it is in a restartable sequence, and is a full barrier there.  So after
  * lane_strip() and lane_fence() nobody has the magazine any more, and what was
  * done to it is seen.  A thread that is stopped, or waits for a page, is not
- * waited for: it begins again when it goes on.
+ * waited for: it begins again when it goes on.  A CPU that is being plugged in
+ * or out is: the kernel holds membarrier() up meanwhile.
  *
  * It is asked for one CPU after the other.  For all at once the kernel wants
  * memory, and who has none may have to wait until something is written, which
@@ -261,13 +262,16 @@ struct magazine *lane_strip(struct lane *lane, bool alone)
 
 static bool fence_cpus(const struct lane_set *lanes)
 {
-	bool passed = true;
-	unsigned int i;
+	unsigned int word, bit;
+	uint64_t bits;
 
-	for (i = 0; passed && i < lane_nr; i++)
-		if (lane_set_has(lanes, i))
-			passed = rseq_fence(i);
-	return passed;
+	for (word = 0; word < LANES_MAX / 64; word++)
+		for (bits = lanes->bits[word]; bits; bits &= bits - 1) {
+			bit = (unsigned int)__builtin_ctzll(bits);
+			if (!rseq_fence(64 * word + bit))
+				return false;
+		}
+	return true;
 }
 
 bool lane_fence(const struct lane_set *lanes)

@@ -30,11 +30,6 @@ static inline void lane_set_add(struct lane_set *set, unsigned int lane)
 	set->bits[lane / 64] |= UINT64_C(1) << lane % 64;
 }
 
-static inline bool lane_set_has(const struct lane_set *set, unsigned int lane)
-{
-	return set->bits[lane / 64] & UINT64_C(1) << lane % 64;
-}
-
 /* Fixed after lane_start(): whether a lane is a CPU's (rseq.h), or has to be
  * claimed; and how many there are. */
 extern bool lane_is_cpu;

@@ -31,7 +31,7 @@
  * 4. Invariants
  *
  *   I1  A free object is in one slab or one magazine, or was never handed out.
- *   R1 and R2 of recall.c.
+ *   RC1 and RC2 of recall.c.
  *
  * 5. Where objects come from
  *

@@ -56,6 +56,13 @@ static void free_core(struct mempool_core *core)
 	free(core);
 }
 
+/* Without cells every call takes the lock anyway. */
+static bool can_be_cached(const struct mempool_core *core)
+{
+	return core->min_nr && !core->max_nr &&
+	       core->slot->offset != COUNTERS_SHARED;
+}
+
 static struct mempool_core *make_core(unsigned int min_nr,
 				      const struct mempool_attr *attr)
 {
@@ -89,7 +96,7 @@ static struct mempool_core *make_core(unsigned int min_nr,
 	if (pool_lock_init(&core->lock, core->prio_inherit ? &core->inheriting
 							   : NULL))
 		goto fini_reserve;
-	if (attr->flags & MEMPOOL_CACHED && min_nr && !core->max_nr &&
+	if (attr->flags & MEMPOOL_CACHED && can_be_cached(core) &&
 	    cached_init(core))
 		goto destroy_lock;
 	return core;

@@ -18,8 +18,8 @@
  *
  * 3. Invariants
  *
- *   R1  Only who holds the lock changes what a lane has loaded.
- *   R2  What was loaded before recall n began, and is in limbo with a stamp of
+ *   RC1 Only who holds the lock changes what a lane has loaded.
+ *   RC2 What was loaded before recall n began, and is in limbo with a stamp of
  *       n or less, is used by nobody once a fence has passed on its lane's CPU
  *       that began after it was put there.
  *
@@ -58,7 +58,7 @@ void recall_strip(struct recall *recall, struct lane *lanes, bool alone)
 	unsigned int i;
 
 	recall->nr_recalls++;
-	for (i = 0; i < lane_nr; i++) {
+	for (i = 0; i < lane_nr && recall->nr_loaded; i++) {
 		magazine = lane_strip(&lanes[i], alone);
 		if (!magazine)
 			continue;

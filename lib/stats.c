@@ -74,7 +74,10 @@ bool mempool_is_saturated(mempool_t *pool)
 	if (!pool)
 		return false;
 	core = pool->kmp_core;
-	core_lock_and_recall(core);
+	core_lock(core);
+	/* While CPUs have some, it has all only when it has what it may (E1). */
+	if (core->reserve.nr >= core->room)
+		core_recall(core);
 	full = core->reserve.nr >= core->min_nr;
 	core_unlock(core);
 	return full;

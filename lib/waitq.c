@@ -129,7 +129,7 @@
  *             element after that; and the pointer reached whoever frees it by
  *             some order of the caller's.  Coherence does the rest.
  *             What a CPU has near it left the reserve when it was loaded there,
- *             by a thread on that CPU ([E4] in cached.c).
+ *             by a thread on that CPU ([E5] in cached.c).
  *   So        a request sleeps only when reserve elements it lacks are out,
  *             and each of their frees takes the lock and finds it.
  *   If stale  a backend element may go to free_fn although a request has just

@@ -225,18 +225,100 @@ START_TEST(a_wait_is_not_quiet)
 
 	if (!make_pool(1, 0))
 		return;
-	core->cached.on = true;
+	core->cached.state = CACHED_ON;
 	core->cached.nr_quiet = 63;
 	core->cached.nr_recalling = 1;
 	last = take_one();
 	sleeper_start(&s, pool, 0);
 	ck_assert(wait_for_waiters(pool, 1));
 	core->cached.nr_recalling = 0;
-	ck_assert(!core->cached.on);
+	ck_assert_int_eq(core->cached.state, CACHED_OFF);
 	ck_assert_uint_eq(core->cached.nr_quiet, 0);
 	mempool_free(last, pool);
 	ck_assert_int_eq(sleeper_join(&s), 0);
 	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+/* It is quiet while somebody recalls, and pays: less is needed afterwards than
+ * was counted meanwhile. */
+static bool be_quiet_at_fence(const struct lane_set *lanes)
+{
+	unsigned int i;
+
+	atomic_store(&fence, NULL);
+	for (i = 0; i < 50; i++)
+		mempool_free(take_one(), pool);
+	return __real_lane_fence(lanes);
+}
+
+START_TEST(what_was_quiet_during_a_recall_does_not_count)
+{
+	unsigned int i;
+
+	if (!make_pool(MANY, 0))
+		return;
+	core->cached.nr_needed = 128;
+	warm(own_lane);
+	for (i = 0; i < 5000; i++)
+		mempool_free(take_one(), pool);
+	atomic_store(&fence, be_quiet_at_fence);
+	stats_of(pool);
+	ck_assert_uint_eq(core->cached.nr_needed, 64);
+	ck_assert_uint_eq(core->cached.nr_quiet, 0);
+	ck_assert_uint_ge(2 * warm(own_lane), 64);
+	ck_assert_uint_eq(nr_loaded_lanes(), 1);
+	end_pool();
+}
+END_TEST
+
+/* As if its thread were stopped. */
+static bool let_go_once(const struct lane_set *lanes)
+{
+	(void)lanes;
+	atomic_store(&fence, NULL);
+	return false;
+}
+
+START_TEST(a_try_that_got_nowhere_is_made_again)
+{
+	unsigned int nr;
+
+	if (!make_pool(MANY, 0))
+		return;
+	nr = core->cached.nr_needed;
+	atomic_store(&fence, let_go_once);
+	ck_assert_uint_ge(2 * warm(own_lane), 2 * nr);
+	ck_assert_ptr_null(atomic_load(&fence));
+	ck_assert_uint_eq(nr_loaded_lanes(), 1);
+	end_pool();
+}
+END_TEST
+
+/* Every column of counters has been given away. */
+START_TEST(a_pool_without_cells_says_that_nothing_is_cached)
+{
+	static mempool_t *others[1000];
+	unsigned int nr, i;
+
+	if (!make_pool(2, 0))
+		return;
+	for (nr = 0; nr < 1000; nr++) {
+		others[nr] = pool_over(&backend, 0, 0);
+		ck_assert_ptr_nonnull(others[nr]);
+		if (others[nr]->kmp_core->slot->offset == COUNTERS_SHARED)
+			break;
+	}
+	ck_assert_uint_lt(nr, 1000);
+	backend_give(&backend, GIVE_ALWAYS);
+	mempool_destroy(others[nr]);
+	others[nr] = pool_over(&backend, 4, MEMPOOL_CACHED);
+	ck_assert_ptr_nonnull(others[nr]);
+	ck_assert_uint_eq(stats_of(others[nr]).cached, 0);
+	for (i = 0; i <= nr; i++)
+		mempool_destroy(others[i]);
+	ck_assert_uint_eq(stats_of(pool).cached, 1);
 	end_pool();
 }
 END_TEST
@@ -505,13 +587,12 @@ START_TEST(nobody_waits_for_who_recalls)
 	ck_assert_ptr_nonnull(element);
 	mempool_free(element, pool);
 	/* And nothing is loaded meanwhile. */
-	core->cached.nr_needed = 64;
 	ck_assert_uint_eq(warm(own_lane), MOST_TURNS);
 	sem_post(&may_pass);
 	wait_for_other();
 	atomic_store(&fence, NULL);
 	ck_assert_uint_eq(core->cached.nr_recalling, 0);
-	ck_assert_uint_le(warm(own_lane), 64);
+	ck_assert_uint_le(warm(own_lane), core->cached.nr_needed);
 	end_pool();
 }
 END_TEST
@@ -882,6 +963,40 @@ START_TEST(no_lane_is_loaded_if_no_fence_passes)
 }
 END_TEST
 
+/* Recalls of another pool have shown that fences do not pass any more. */
+static int go_on_in_another_pool(void)
+{
+	mempool_t *first;
+	unsigned int i;
+
+	if (!make_pool(MANY, 0))
+		return 0;
+	first = pool;
+	warm(own_lane);
+	backend_give(&backend, MANY);
+	pool = pool_over(&backend, MANY, MEMPOOL_CACHED);
+	if (!pool)
+		return 2;
+	core = pool->kmp_core;
+	core->cached.state = CACHED_ON;
+	if (!refuse_membarrier(EPERM))
+		return 0;
+	stats_of(first);
+	for (i = 0; i < 1000; i++)
+		mempool_free(take_one(), pool);
+	if (nr_loaded_lanes() || stats_of(pool).cached ||
+	    stats_of(pool).curr_nr != MANY)
+		return 3;
+	mempool_destroy(first);
+	return !pool_end(pool, &backend);
+}
+
+START_TEST(once_a_fence_is_refused_no_pool_caches_more)
+{
+	ck_assert(in_child(go_on_in_another_pool));
+}
+END_TEST
+
 /* A filter that comes before the first element is cached loses none. */
 static int go_on_without_membarrier(void)
 {
@@ -982,6 +1097,9 @@ static void add_when(Suite *s)
 	tcase_add_test(tc,
 		who_had_to_wait_ends_it_until_it_was_quiet_again);
 	tcase_add_test(tc, a_wait_is_not_quiet);
+	tcase_add_test(tc, what_was_quiet_during_a_recall_does_not_count);
+	tcase_add_test(tc, a_try_that_got_nowhere_is_made_again);
+	tcase_add_test(tc, a_pool_without_cells_says_that_nothing_is_cached);
 	tcase_add_test(tc, what_pays_is_cached_sooner_again);
 	tcase_add_test(tc, while_the_backend_lives_nothing_is_cached);
 	tcase_add_test(tc, what_goes_from_cpu_to_cpu_goes_through_the_reserve);
@@ -1022,6 +1140,7 @@ static void add_threads(Suite *s)
 	tcase_add_test(tc,
 		a_refused_fence_loses_what_was_cached_until_the_end);
 	tcase_add_test(tc, no_lane_is_loaded_if_no_fence_passes);
+	tcase_add_test(tc, once_a_fence_is_refused_no_pool_caches_more);
 	tcase_add_test(tc,
 		a_program_that_is_refused_membarrier_has_its_reserve);
 	tcase_add_test(tc, the_child_of_a_fork_has_what_was_cached);

@@ -29,7 +29,7 @@ static void cached_world(int min_nr, unsigned int cap, unsigned int give_nr)
 	require(core->lanes);
 	core->cached.cap = cap;
 	core->cached.nr_needed = NOW_AND_THEN;
-	core->cached.on = true;
+	core->cached.state = CACHED_ON;
 }
 
 /* What is outside of the CPU's lane, until it is full. */
@@ -235,10 +235,21 @@ static void cached_told_and_passed(void)
 static void cached_all_there(void)
 {
 	cached_world(2, 1, 0);
-	core->cached.on = false;
+	core->cached.state = CACHED_OFF;
 	core->cached.nr_needed = 3;
 	explore_spawn("a", takes_and_gives_thrice, NULL);
 	explore_spawn("b", takes_and_gives_thrice, NULL);
+	cpus_place(1, 1);
+}
+
+/* Lanes are to be loaded from now on, but for that. */
+static void cached_wait_after_a_try(void)
+{
+	cached_world(1, 1, 0);
+	core->cached.state = CACHED_OFF;
+	core->cached.nr_needed = 1;
+	explore_spawn("tries", takes_and_gives_thrice, NULL);
+	explore_spawn("waits", takes_and_gives, NULL);
 	cpus_place(1, 1);
 }
 
@@ -359,6 +370,7 @@ const struct scenario cached_scenarios[] = {
 	{ SCENARIO(cached_two_want, world_check), .atomics = true },
 	{ SCENARIO(cached_told_and_passed, world_check), .atomics = true },
 	{ SCENARIO(cached_all_there, world_check), .atomics = true },
+	{ SCENARIO(cached_wait_after_a_try, world_check), .atomics = true },
 	{ SCENARIO(cached_timeout, world_check), .early = 1 },
 	{ SCENARIO(cached_cancel, world_check), .cancels = 1 },
 	{ SCENARIO(cached_shutdown, world_check), .atomics = true },
