@@ -18,7 +18,7 @@
  *
  * Per scenario N schedules are tried, 1000 unless told, or 60000 with
  * KMEMPOOL_TEST_LONG=1; of those that fork, which can take milliseconds, 50 or
- * 2000, when all are run.
+ * 1000, when all are run.
  */
 #include "config.h"
 
@@ -38,7 +38,7 @@
 #define MOST_SHORT	1000
 #define MOST_LONG	60000
 #define FORKS_SHORT	50
-#define FORKS_LONG	2000
+#define FORKS_LONG	1000
 #define MOST_CHOICES	4096
 
 struct choice {
