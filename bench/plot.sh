@@ -82,7 +82,7 @@ contention() {
 # bars SECTION TITLE: medians, and a dot for the least; ours in another colour
 bars() {
 	awk -F, -v section="$1" '$1 == section && $3 != "nothing" {
-		print $4, $5, $3, $3 ~ /^(kmem_cache|mempool|kmalloc|reserve)$/
+		print $4, $5, $3, $3 ~ /^(kmem_cache|mempool|kmalloc|reserve|reserve-lock)$/
 	}' "$csv" | sort -n >"$tmp/$1"
 	[ -s "$tmp/$1" ] || return 0
 	cat <<-EOT
