@@ -14,29 +14,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <string.h>
+
+#include "sized.h"
 
 #define RETRY_MS_DEFAULT	100
 #define FLAGS_HONOURED \
 	(MEMPOOL_FIXED | MEMPOOL_PRIO_INHERIT | MEMPOOL_CACHED)
-
-/* Of the first published structure. */
-#define SIZE_FIRST		sizeof(struct mempool_attr)
-
-static int copy(struct mempool_attr *attr, const struct mempool_attr *user)
-{
-	const char *tail = (const char *)user + sizeof(*attr);
-	size_t size = user->size ? user->size : SIZE_FIRST;
-	size_t i;
-
-	if (size < SIZE_FIRST)
-		return -EINVAL;
-	for (i = 0; i + sizeof(*attr) < size; i++)
-		if (tail[i])
-			return -E2BIG;
-	memcpy(attr, user, sizeof(*attr));
-	return 0;
-}
 
 static int check(const struct mempool_attr *attr)
 {
@@ -59,7 +42,7 @@ int attr_check(struct mempool_attr *attr, const struct mempool_attr *user,
 
 	*attr = (struct mempool_attr)MEMPOOL_ATTR_INIT;
 	if (user)
-		err = copy(attr, user);
+		err = sized_read(attr, sizeof(*attr), user, user->size);
 	if (!err)
 		err = check(attr);
 	if (err)

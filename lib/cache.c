@@ -19,6 +19,7 @@
 #include "gfp_known.h"
 #include "registry.h"
 #include "rseq.h"
+#include "sized.h"
 
 int cache_check_call(const struct kmem_cache *cache, gfp_t gfp)
 {
@@ -258,7 +259,6 @@ int kmem_cache_get_stats(struct kmem_cache *cache,
 	now.resets = cache->resets;
 	now.defects = cache->defects;
 	layer_unlock(cache);
-	memset(stats, 0, size);
-	memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
+	sized_write(stats, size, &now, sizeof(now));
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "registry.h"
 #include "report.h"
 #include "runs.h"
+#include "sized.h"
 
 #define FLAGS_KNOWN	(SLAB_HWCACHE_ALIGN | SLAB_POISON | SLAB_RED_ZONE | \
 			 SLAB_STORE_USER | SLAB_CONSISTENCY_CHECKS | \
@@ -27,23 +28,6 @@ struct registry registry_caches = REGISTRY_INIT;
 
 /* ---- arguments --------------------------------------------------------- */
 
-static int copy_args(struct kmem_cache_args *args,
-		     const struct kmem_cache_args *user)
-{
-	const char *tail = (const char *)user + sizeof(*args);
-	size_t size = user->size ? user->size : sizeof(*args);
-	size_t i;
-
-	/* Of the first published structure. */
-	if (size < sizeof(*args))
-		return -EINVAL;
-	for (i = 0; i + sizeof(*args) < size; i++)
-		if (tail[i])
-			return -E2BIG;
-	memcpy(args, user, sizeof(*args));
-	return 0;
-}
-
 static int check_args(struct kmem_cache_args *args,
 		      const struct kmem_cache_args *user)
 {
@@ -51,7 +35,7 @@ static int check_args(struct kmem_cache_args *args,
 
 	memset(args, 0, sizeof(*args));
 	if (user)
-		err = copy_args(args, user);
+		err = sized_read(args, sizeof(*args), user, user->size);
 	if (err)
 		return err;
 	if ((args->ctor && args->ctor_try) || args->node < -1)

@@ -74,6 +74,7 @@ libkmempool_core_la_SOURCES = \
 	lib/runs.c \
 	lib/runs.h \
 	lib/sheaf.c \
+	lib/sized.h \
 	lib/slab.c \
 	lib/slab.h \
 	lib/slabs.c \

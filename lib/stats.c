@@ -7,11 +7,11 @@
 #include <kmempool/mempool.h>
 
 #include <errno.h>
-#include <string.h>
 
 #include "core.h"
 #include "counters.h"
 #include "deadline.h"
+#include "sized.h"
 
 #define DRAIN_STEP_MAX_NS	NSEC_PER_MSEC
 #define DRAIN_STEP_MIN_NS	(20 * NSEC_PER_USEC)
@@ -58,11 +58,7 @@ int mempool_get_stats(mempool_t *pool, struct mempool_stats *stats,
 	if (!pool || !stats || !size)
 		return -EINVAL;
 	core_get_stats(pool->kmp_core, &all);
-	if (size > sizeof(all)) {
-		memset((char *)stats + sizeof(all), 0, size - sizeof(all));
-		size = sizeof(all);
-	}
-	memcpy(stats, &all, size);
+	sized_write(stats, size, &all, sizeof(all));
 	return 0;
 }
 
