@@ -110,12 +110,12 @@ static void parent(void)
 {
 	counters_parent();
 	magazine_resume();
-	slab_parent();
-	runs_parent();
+	slab_resume();
+	runs_resume();
 	registry_parent(&registry_caches, release_cache);
 	registry_parent(&registry_pools, release_pool);
 	pthread_mutex_unlock(&watch_lock);
-	kmalloc_parent();
+	kmalloc_resume();
 }
 
 static void child(void)
@@ -124,13 +124,13 @@ static void child(void)
 	track_child();
 	counters_child();
 	magazine_resume();
-	slab_child();
-	runs_child();
+	slab_resume();
+	runs_resume();
 	registry_child(&registry_caches, restart_cache);
 	registry_child(&registry_pools, restart_pool);
 	registry_child_pins();
 	pthread_mutex_unlock(&watch_lock);
-	kmalloc_child();
+	kmalloc_resume();
 }
 
 /* pthread_atfork() may wait for a fork under way, which does not wait for us:

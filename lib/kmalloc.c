@@ -141,12 +141,7 @@ void kmalloc_prepare(void)
 	pthread_mutex_lock(&making);
 }
 
-void kmalloc_parent(void)
-{
-	pthread_mutex_unlock(&making);
-}
-
-void kmalloc_child(void)
+void kmalloc_resume(void)
 {
 	pthread_mutex_unlock(&making);
 }

@@ -16,7 +16,6 @@ void kfree_from(const void *p, const void *caller);
 
 /* For fork.c. */
 void kmalloc_prepare(void);
-void kmalloc_parent(void);
-void kmalloc_child(void);
+void kmalloc_resume(void);
 
 #endif /* LIB_KMALLOC_H */

@@ -134,12 +134,7 @@ void runs_prepare(void)
 	pthread_mutex_lock(&lock);
 }
 
-void runs_parent(void)
-{
-	pthread_mutex_unlock(&lock);
-}
-
-void runs_child(void)
+void runs_resume(void)
 {
 	pthread_mutex_unlock(&lock);
 }

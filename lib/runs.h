@@ -28,7 +28,6 @@ void runs_trim(void);
 
 /* For fork.c. */
 void runs_prepare(void);
-void runs_parent(void);
-void runs_child(void);
+void runs_resume(void);
 
 #endif /* LIB_RUNS_H */

@@ -108,12 +108,7 @@ void slab_prepare(void)
 	pthread_mutex_lock(&headers_lock);
 }
 
-void slab_parent(void)
-{
-	pthread_mutex_unlock(&headers_lock);
-}
-
-void slab_child(void)
+void slab_resume(void)
 {
 	pthread_mutex_unlock(&headers_lock);
 }

@@ -102,7 +102,6 @@ void *slab_object(const struct slab *slab, unsigned int index);
 
 /* For fork.c: the lock of the headers. */
 void slab_prepare(void);
-void slab_parent(void);
-void slab_child(void);
+void slab_resume(void);
 
 #endif /* LIB_SLAB_H */
