@@ -33,7 +33,7 @@
 #define NR_POOLS	3
 #define MOST_HELD	3
 #define CHILD_S		20
-#define RUN_MS		(test_long() ? 60000u : 1500u)
+#define RUN_MS		(test_long() ? 30000u : 1500u)
 
 static int nr_failed;
 

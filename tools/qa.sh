@@ -181,7 +181,8 @@ do_long()
 		KMEMPOOL_TEST_LONG=1 CK_TIMEOUT_MULTIPLIER=10 \
 		checked plain \
 		TESTS="$(echo tests/model_mempool tests/storm tests/churn \
-			tests/storm_layer tests/check_order tests/check_fork)"
+			tests/storm_layer tests/storm_cached tests/check_order \
+		tests/check_fork)"
 }
 
 # An explorer that has become slow, or lost its scenarios, finds nothing either.
