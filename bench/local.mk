@@ -144,7 +144,8 @@ EXTRA_DIST += bench/sizes bench/sizes.c bench/sizes.sh
 # A list, whatever make knows to do with a sizes.c that is younger.
 bench/sizes: ;
 
-EXTRA_DIST += bench/contention.svg bench/plants.sh bench/plot.sh
+EXTRA_DIST += bench/contention.svg bench/peers.svg bench/plants.sh \
+	bench/plot.sh
 CLEANFILES += bench/contention.csv bench/handoff.csv bench/peers.csv
 
 .PHONY: bench bench-contention bench-handoff bench-peers

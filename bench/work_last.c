@@ -2,9 +2,9 @@
 /*
  * work_last.c - the last object, which the other CPU has cached
  *
- * The other thread uses the pool for as long as makes its CPU worth having
- * objects near it, gives all back that there are, and goes on running with
- * nothing to do with the pool.  This one then wants as many.
+ * The other thread takes all objects there are, gives them back, uses the pool
+ * for as long as makes its CPU worth having them near it, and goes on running
+ * with nothing to do with the pool.  This one then wants as many.
  */
 #include "config.h"
 
@@ -51,9 +51,9 @@ static void cache_all(struct worker *worker)
 		wait_for(turns, turn);
 		if (turns->over)
 			return;
-		adapter->pairs(pool, NR_PAIRS);
 		turns->nr_objects = adapter->fill(pool, objects, MAX_OBJECTS);
 		adapter->drain(pool, objects, turns->nr_objects);
+		adapter->pairs(pool, NR_PAIRS);
 		pass_turn(turns, turn);
 	}
 }
