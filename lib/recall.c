@@ -58,7 +58,7 @@ void recall_strip(struct recall *recall, struct lane *lanes, bool alone)
 	unsigned int i;
 
 	recall->nr_recalls++;
-	for (i = 0; i < lane_nr && recall->nr_loaded; i++) {
+	for (i = 0; i < lane_nr; i++) {
 		magazine = lane_strip(&lanes[i], alone);
 		if (!magazine)
 			continue;

@@ -255,10 +255,12 @@ under_valgrind()
 		LOG_COMPILER="${within:-} valgrind -q --fair-sched=yes --error-exitcode=99 $*"
 }
 
-# In the child of a fork, what other threads held is lost by nature.
+# In the child of a fork, what other threads held is lost by nature; and there
+# are no restartable sequences, without which nothing of a reserve is cached.
 do_valgrind()
 {
-	CK_EXCLUDE_TAGS=native under_valgrind check_fork --leak-check=full \
+	CK_EXCLUDE_TAGS=native under_valgrind 'check_(fork|cached)' \
+		--leak-check=full \
 		--suppressions="$top/tools/valgrind.supp"
 }
 
@@ -279,9 +281,9 @@ do_drd()
 
 	needs taskset || return
 	within="taskset -c $(taskset -cp $$ | sed 's/.*[^0-9]//')"
-	# Magazines are ordered by atomics alone.
+	# Magazines are ordered by atomics alone, also those of reserves.
 	KMEMPOOL_DEBUG=nolayer CK_EXCLUDE_TAGS="cancels forks spins" \
-	under_valgrind 'check_(fork|backend|order|registry|layer|recall)' \
+	under_valgrind 'check_(fork|backend|order|registry|layer|recall|cached)' \
 		--tool=drd --report-signal-unlocked=no \
 		--suppressions="$top/tools/drd.supp"
 }
