@@ -3,7 +3,7 @@
 #
 # The builds and checks that "make check" in one build directory cannot do.
 #
-#   tools/qa.sh [NAME...]   all of them, or those named
+#   tools/qa.sh [NAME...]   all of them but mutants, or those named
 #
 #   analyze    gcc -fanalyzer, clang-tidy and cppcheck find nothing; every file
 #              has its licence
@@ -421,7 +421,7 @@ do_distcheck()
 
 test $# -gt 0 ||
 	set -- analyze models long explore clang asan tsan valgrind drd \
-		coverage mutants cross bench install abi tarball distcheck
+		coverage cross bench install abi tarball distcheck
 for name; do
 	declare -F "do_$name" >/dev/null || {
 		echo "qa.sh: $name: no such check; see the top of this file" >&2
