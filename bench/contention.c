@@ -30,6 +30,7 @@
 
 #include "figures.h"
 #include "limits.h"
+#include "options.h"
 #include "plant.h"
 #include "pools.h"
 #include "rounds.h"
@@ -172,24 +173,6 @@ static void choose_plant(struct options *o, const char *what)
 		refuse("no such defect", what);
 }
 
-static void open_csv(struct options *o, const char *name)
-{
-	o->csv = fopen(name, "w");
-	if (!o->csv) {
-		perror(name);
-		exit(2);
-	}
-}
-
-static size_t rounds_of(const char *arg)
-{
-	long rounds = strtol(arg, NULL, 10);
-
-	if (rounds < 1 || rounds > MAX_ROUNDS)
-		usage();
-	return (size_t)rounds;
-}
-
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option names[] = {
@@ -210,7 +193,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->quick = true;
 			break;
 		case 'r':
-			o->todo.nr_rounds = rounds_of(optarg);
+			o->todo.nr_rounds = rounds_of(optarg, MAX_ROUNDS);
 			break;
 		case 'o':
 			choose_contest(&o->todo.contest, optarg);
@@ -219,7 +202,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			choose_peers(&o->todo, optarg);
 			break;
 		case 'c':
-			open_csv(o, optarg);
+			o->csv = csv_of(optarg);
 			break;
 		case 'k':
 			o->check = true;

@@ -32,6 +32,7 @@
 #include "cpus.h"
 #include "figures.h"
 #include "idle.h"
+#include "options.h"
 #include "pairs.h"
 #include "relay.h"
 #include "verdict.h"
@@ -240,26 +241,6 @@ static void plant(const char *what)
 		usage();
 }
 
-static void open_csv(struct options *o, const char *name)
-{
-	o->csv = fopen(name, "w");
-	if (!o->csv) {
-		perror(name);
-		exit(2);
-	}
-	print_machine(o->csv);
-	fprintf(o->csv, "title,way,unit,median,least,ratio,switches\n");
-}
-
-static size_t rounds_of(const char *arg)
-{
-	long rounds = strtol(arg, NULL, 10);
-
-	if (rounds < 1 || rounds > MAX_ROUNDS)
-		usage();
-	return (size_t)rounds;
-}
-
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option names[] = {
@@ -278,10 +259,13 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->quick = true;
 			break;
 		case 'r':
-			o->rounds = rounds_of(optarg);
+			o->rounds = rounds_of(optarg, MAX_ROUNDS);
 			break;
 		case 'c':
-			open_csv(o, optarg);
+			o->csv = csv_of(optarg);
+			print_machine(o->csv);
+			fprintf(o->csv, "title,way,unit,median,least,ratio,"
+				"switches\n");
 			break;
 		case 'k':
 			o->check = true;

@@ -22,6 +22,8 @@ bench_contention_SOURCES = \
 	bench/figures.h \
 	bench/limits.c \
 	bench/limits.h \
+	bench/options.c \
+	bench/options.h \
 	bench/plant.c \
 	bench/plant.h \
 	bench/pool_queue.c \
@@ -56,6 +58,8 @@ bench_handoff_SOURCES = \
 	bench/handoff.c \
 	bench/idle.c \
 	bench/idle.h \
+	bench/options.c \
+	bench/options.h \
 	bench/pairs.c \
 	bench/pairs.h \
 	bench/relay.c \
@@ -78,6 +82,8 @@ bench_trials_sources = \
 	bench/cpus.h \
 	bench/figures.c \
 	bench/figures.h \
+	bench/options.c \
+	bench/options.h \
 	bench/process.c \
 	bench/process.h \
 	bench/trials.c \

@@ -53,6 +53,7 @@
 #include "adapters.h"
 #include "figures.h"
 #include "goals.h"
+#include "options.h"
 #include "trials.h"
 #include "verdict.h"
 
@@ -192,24 +193,6 @@ static void add_adapters(struct trials *t, const struct options *o)
 		       adapters_left_out);
 }
 
-static size_t rounds_of(const char *arg)
-{
-	long rounds = strtol(arg, NULL, 10);
-
-	if (rounds < 1 || rounds > MAX_TRIAL_ROUNDS)
-		usage();
-	return (size_t)rounds;
-}
-
-static FILE *csv_of(const char *name)
-{
-	FILE *csv = fopen(name, "w");
-
-	if (!csv)
-		err(2, "%s", name);
-	return csv;
-}
-
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option names[] = {
@@ -230,7 +213,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->quick = true;
 			break;
 		case 'r':
-			o->rounds = rounds_of(optarg);
+			o->rounds = rounds_of(optarg, MAX_TRIAL_ROUNDS);
 			break;
 		case 'o':
 			o->only = optarg;

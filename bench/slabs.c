@@ -30,6 +30,7 @@
 
 #include "adapter.h"
 #include "figures.h"
+#include "options.h"
 #include "trials.h"
 #include "verdict.h"
 
@@ -97,16 +98,6 @@ static void check(const struct trials *t)
 			MAX_MEMORY);
 }
 
-static size_t rounds_of(const char *text)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (*end || !n || n > MAX_TRIAL_ROUNDS)
-		errx(2, "--rounds takes 1 to %d", MAX_TRIAL_ROUNDS);
-	return n;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct option longopts[] = {
@@ -126,7 +117,7 @@ int main(int argc, char **argv)
 		else if (opt == 'c')
 			checked = true;
 		else if (opt == 'r')
-			trials.nr_rounds = rounds_of(optarg);
+			trials.nr_rounds = rounds_of(optarg, MAX_TRIAL_ROUNDS);
 		else
 			return 2;
 	}
