@@ -5,7 +5,7 @@
  * From the system, not from malloc(), which may be what a cache backs.  It is
  * never used for anything else, nor given back: a thread that was stopped in a
  * restartable sequence may still look at a magazine that is elsewhere by now,
- * before it learns that it has to begin again (lane.h).
+ * before it learns that it has to begin again (lane.c).
  */
 #include "config.h"
 
@@ -25,9 +25,7 @@ static struct magazine *pop_unused(void)
 	struct magazine *magazine;
 
 	pthread_mutex_lock(&unused_lock);
-	magazine = unused;
-	if (magazine)
-		unused = magazine->next;
+	magazine = magazine_next(&unused);
 	pthread_mutex_unlock(&unused_lock);
 	return magazine;
 }

@@ -47,6 +47,23 @@ void magazine_put(struct magazine *magazine);
 void magazine_prepare(void);
 void magazine_resume(void);
 
+/* The first of a list, out of it, or NULL; and one more. */
+static inline struct magazine *magazine_next(struct magazine **list)
+{
+	struct magazine *magazine = *list;
+
+	if (magazine)
+		*list = magazine->next;
+	return magazine;
+}
+
+static inline void magazine_add(struct magazine **list,
+				struct magazine *magazine)
+{
+	magazine->next = *list;
+	*list = magazine;
+}
+
 static inline uint64_t magazine_word(const struct magazine *magazine)
 {
 	return __atomic_load_n(&magazine->word, __ATOMIC_RELAXED);

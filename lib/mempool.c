@@ -177,17 +177,26 @@ static COLD void *alloc_without_cell(struct mempool_core *core, gfp_t gfp,
 	return alloc_locked(core, gfp, deadline_ns);
 }
 
-/* Lock held: an element lies there, nobody waits. */
-static inline bool may_take_plainly(const struct mempool_core *core)
+/* Takes and lets go of the lock, in the way of either kind of pool. */
+static inline void *take_from_reserve(struct mempool_core *core, gfp_t gfp,
+				      uint64_t deadline_ns, intptr_t cell,
+				      bool is_cached)
 {
-	return core->reserve.nr && !core->waitq.head;
-}
+	void *element;
 
-static inline void *take_plainly(struct mempool_core *core)
-{
-	void *element = reserve_take(&core->reserve);
-
+	/* So that it need not be read under the lock.  [N1] */
+	if (unlikely(__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED)))
+		deadline_about_now_ns();
+	core_lock(core);
+	if (unlikely(!core->reserve.nr || core->waitq.head))
+		return alloc_locked(core, gfp, deadline_ns);
+	element = reserve_take(&core->reserve);
 	core_close_gate(core);
+	if (is_cached)
+		cached_unlock(core);
+	else
+		core_unlock_plain(core);
+	counters_inc(&counters_cell(cell)->value[ALLOC_RESERVE]);
 	return element;
 }
 
@@ -197,22 +206,12 @@ static inline void *alloc_reserve(struct mempool_core *core, gfp_t gfp,
 				  uint64_t deadline_ns)
 {
 	intptr_t cell = own_cell(core);
-	void *element;
 
 	if (unlikely(cell < 0))
 		return alloc_without_cell(core, gfp, deadline_ns);
 	if (!core->fixed)
 		counters_inc(&counters_cell(cell)->value[BACKEND_FAILURES]);
-	/* So that it need not be read under the lock.  [N1] */
-	if (unlikely(__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED)))
-		deadline_about_now_ns();
-	core_lock(core);
-	if (unlikely(!may_take_plainly(core)))
-		return alloc_locked(core, gfp, deadline_ns);
-	element = take_plainly(core);
-	core_unlock_plain(core);
-	counters_inc(&counters_cell(cell)->value[ALLOC_RESERVE]);
-	return element;
+	return take_from_reserve(core, gfp, deadline_ns, cell, false);
 }
 
 /* The same where the reserve may be cached (cached.c), and this CPU has nothing
@@ -220,17 +219,7 @@ static inline void *alloc_reserve(struct mempool_core *core, gfp_t gfp,
 static NOINLINE void *alloc_uncached(struct mempool_core *core, gfp_t gfp,
 				     uint64_t deadline_ns, intptr_t cell)
 {
-	void *element;
-
-	if (__atomic_load_n(&core->waitq.nr, __ATOMIC_RELAXED))	/* [N1] */
-		deadline_about_now_ns();
-	core_lock(core);
-	if (!may_take_plainly(core))
-		return alloc_locked(core, gfp, deadline_ns);
-	element = take_plainly(core);
-	cached_unlock(core);
-	counters_inc(&counters_cell(cell)->value[ALLOC_RESERVE]);
-	return element;
+	return take_from_reserve(core, gfp, deadline_ns, cell, true);
 }
 
 static NOINLINE void *alloc_cached(struct mempool_core *core, gfp_t gfp,
@@ -468,24 +457,29 @@ static COLD void free_locked(struct mempool_core *core, void *element)
 							    : FREE_RESERVE, 1);
 }
 
-static inline void put_plainly(struct mempool_core *core, void *element)
-{
-	reserve_put(&core->reserve, element);
-	core_note_growth(core);
-}
-
-/* As alloc_uncached(). */
-static NOINLINE void free_uncached(struct mempool_core *core, void *element,
-				   intptr_t cell)
+/* As take_from_reserve(). */
+static inline void give_to_reserve(struct mempool_core *core, void *element,
+				   intptr_t cell, bool is_cached)
 {
 	core_lock(core);
 	if (unlikely(cell < 0 || !only_reserve_wants(core))) {
 		free_locked(core, element);
 		return;
 	}
-	put_plainly(core, element);
-	cached_unlock(core);
+	reserve_put(&core->reserve, element);
+	core_note_growth(core);
+	if (is_cached)
+		cached_unlock(core);
+	else
+		core_unlock_plain(core);
 	counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
+}
+
+/* As alloc_uncached(). */
+static NOINLINE void free_uncached(struct mempool_core *core, void *element,
+				   intptr_t cell)
+{
+	give_to_reserve(core, element, cell, true);
 }
 
 /* As alloc_cached(). */
@@ -504,7 +498,6 @@ static NOINLINE void free_cached(struct mempool_core *core, void *element)
 NOINLINE void core_free(void *element, mempool_t *pool)
 {
 	struct mempool_core *core;
-	intptr_t cell;
 
 	if (!element || !pool)
 		return;
@@ -517,15 +510,7 @@ NOINLINE void core_free(void *element, mempool_t *pool)
 		free_to_backend(core, element, false);
 		return;
 	}
-	cell = own_cell(core);
-	core_lock(core);
-	if (unlikely(cell < 0 || !only_reserve_wants(core))) {
-		free_locked(core, element);
-		return;
-	}
-	put_plainly(core, element);
-	core_unlock_plain(core);
-	counters_inc(&counters_cell(cell)->value[FREE_RESERVE]);
+	give_to_reserve(core, element, own_cell(core), false);
 }
 
 static inline void free_counted(void *element, mempool_t *pool, intptr_t cell)

@@ -19,22 +19,6 @@ struct recall {
 	uint64_t	nr_recalls;	/* begun */
 };
 
-static inline struct magazine *magazine_next(struct magazine **list)
-{
-	struct magazine *magazine = *list;
-
-	if (magazine)
-		*list = magazine->next;
-	return magazine;
-}
-
-static inline void magazine_add(struct magazine **list,
-				struct magazine *magazine)
-{
-	magazine->next = *list;
-	*list = magazine;
-}
-
 /* As lane_swap(). */
 struct magazine *recall_swap(struct recall *recall, struct lane *lanes,
 			     struct magazine *next);
