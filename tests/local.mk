@@ -262,9 +262,12 @@ tests_churn_LDADD = libtestlib.la libkmempool_core.la
 tests_model_cache_LDADD = libtestlib.la libkmempool.la
 tests_model_mempool_LDADD = libtestlib.la libkmempool.la
 tests_storm_LDADD = libtestlib.la libkmempool.la
+tests_storm_cache_SOURCES = tests/storm.h tests/storm_cache.c
 tests_storm_cache_LDADD = libtestlib.la libkmempool.la
+tests_storm_cached_SOURCES = tests/storm.h tests/storm_cached.c
 tests_storm_cached_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_storm_cached_LDADD = libtestlib.la libkmempool_core.la
+tests_storm_layer_SOURCES = tests/storm.h tests/storm_layer.c
 tests_storm_layer_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_storm_layer_LDADD = libtestlib.la libkmempool_core.la
 

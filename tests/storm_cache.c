@@ -18,21 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storm.h"
 #include "testlib.h"
 
 #define NR_THREADS	4
 #define NR_CACHES	3
 #define NR_SLOTS	64		/* where objects change hands */
 #define MOST_HELD	100
-
-static int nr_failed;
-
-#define CHECK(condition) do { \
-	if (!(condition)) { \
-		printf("storm_cache: failed: %s\n", #condition); \
-		nr_failed++; \
-	} \
-} while (0)
 
 /* What each object begins with while it is out. */
 struct object {

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "storm.h"
 #include "testlib.h"
 
 #define NR_THREADS	6
@@ -34,15 +35,6 @@
 #define MOST_HELD	3
 #define CHILD_S		20
 #define RUN_MS		(test_long() ? 30000u : 1500u)
-
-static int nr_failed;
-
-#define CHECK(condition) do { \
-	if (!(condition)) { \
-		printf("storm_cached: failed: %s\n", #condition); \
-		nr_failed++; \
-	} \
-} while (0)
 
 struct element {
 	atomic_uint	owner;		/* 0: nobody */
@@ -97,20 +89,6 @@ static void give(struct worker *w, mempool_t *pool, void *p)
 
 	w->nr_wrong += atomic_exchange(&element->owner, 0) != w->number;
 	mempool_free(p, pool);
-}
-
-static void stay_somewhere(struct worker *w)
-{
-	int nth = (int)rnd_below(&w->random_state,
-				 (uint32_t)CPU_COUNT(&allowed)), cpu;
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &allowed) && nth-- == 0)
-			CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one),
-			  rnd_below(&w->random_state, 2) ? &one : &allowed);
 }
 
 /* ---- taking -------------------------------------------------------------- */
@@ -179,7 +157,7 @@ static void step(struct worker *w)
 
 	switch (rnd_below(&w->random_state, 8)) {
 	case 0:
-		stay_somewhere(w);
+		storm_move(&w->random_state, &allowed, 2);
 		break;
 	case 1:
 		take_several(w, pool);

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "lane.h"
+#include "storm.h"
 #include "testlib.h"
 
 #define NR_AT_ONCE	12
@@ -51,15 +52,6 @@
 #define NR_SHORT	2500u
 #endif
 #define NR_LIVES	(test_long() ? 10000u : NR_SHORT)
-
-static int nr_failed;
-
-#define CHECK(condition) do { \
-	if (!(condition)) { \
-		printf("storm_layer: failed: %s\n", #condition); \
-		nr_failed++; \
-	} \
-} while (0)
 
 /* What follows the word that a free object's slab may use. */
 struct object {
@@ -182,28 +174,13 @@ static void give_all(struct worker *w)
 			give(w, which, 1);
 }
 
-/* To a CPU of those allowed, or any of them. */
-static void move(struct worker *w)
-{
-	int nth = (int)rnd_below(&w->random_state,
-				 (uint32_t)CPU_COUNT(&allowed)), cpu;
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &allowed) && nth-- == 0)
-			CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one),
-			  rnd_below(&w->random_state, 4) ? &one : &allowed);
-}
-
 static void step(struct worker *w)
 {
 	unsigned int which = rnd_below(&w->random_state, NR_CACHES);
 
 	switch (rnd_below(&w->random_state, 16)) {
 	case 0:
-		move(w);
+		storm_move(&w->random_state, &allowed, 4);
 		break;
 	case 1: case 2: case 3:
 		pass_on(w, which);
@@ -307,7 +284,7 @@ static void *produce(void *arg)
 	struct object *none;
 	unsigned int which, i;
 
-	move(w);
+	storm_move(&w->random_state, &allowed, 4);
 	for (i = 0; !atomic_load(&stop); i++) {
 		which = i % NR_CACHES;
 		take(w, which, 1);
@@ -337,7 +314,7 @@ static void *consume(void *arg)
 		object = atomic_exchange(&ring[which][i / 2 % NR_RING], NULL);
 		if (!object) {
 			if (i % NR_RING == 0)
-				move(w);
+				storm_move(&w->random_state, &allowed, 4);
 			continue;
 		}
 		keep(w, which, object);
