@@ -188,14 +188,13 @@ void cached_fini(struct mempool_core *core)
 static void put_away(struct mempool_core *core, struct magazine *magazine)
 {
 	struct cached *cached = &core->cached;
-	uint64_t word;
 
 	if (magazine == MAGAZINE_NONE)
 		return;
-	word = magazine_word(magazine);
-	cached->nr_taken += word / WORD_TAKEN;
-	reserve_put_some(&core->reserve, magazine->objects, word & WORD_NR);
-	magazine_set_word(magazine, 0);
+	cached->nr_taken += magazine->taken;
+	reserve_put_some(&core->reserve, magazine->objects,
+			 magazine_nr(magazine));
+	magazine_reset(magazine, 0);
 	core->room += magazine->cap;
 	magazine_add(&cached->spare, magazine);
 }
@@ -216,7 +215,7 @@ static void fill(struct mempool_core *core, struct magazine *magazine)
 	if (some < surplus)
 		some = surplus;
 	reserve_take_some(&core->reserve, magazine->objects, some);
-	magazine_set_word(magazine, some);
+	magazine_reset(magazine, some);
 }
 
 static struct magazine *swap(struct mempool_core *core, struct magazine *next)

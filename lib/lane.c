@@ -27,8 +27,8 @@
  *              sequence on its CPU; or, by lane_strip(), with the lock alone
  *              where lanes are CPUs'.  Sequences that load it are made to begin
  *              again by lane_fence().
- *   magazine   its word and objects, while it is loaded: by who has claimed the
- *              lane, or in a restartable sequence on its CPU.
+ *   magazine   its counts and objects, while it is loaded: by who has claimed
+ *              the lane, or in a restartable sequence on its CPU.
  *
  *   [L1] busy  is set by an exchange with acquire, and reset with release: the
  *              next one sees what was done to the magazine.  Without it an

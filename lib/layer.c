@@ -61,18 +61,18 @@
  * 7. How many
  *
  * A magazine holds up to 32 objects at first, and twice as many each time that
- * the lock was found taken in an eighth of 64 cases, up to 124; but never more
+ * the lock was found taken in an eighth of 64 cases, up to 122; but never more
  * than 64 KiB of memory.  General caches, of which there are many, have a quarter
  * of that: with all of it the resident memory of a mix of sizes grew by 4 %.
  *
  * 8. Counting
  *
- * Taking by the fast path is counted in the magazine's word, everything else
- * with the lock.  Frees follow from that and from what is out.
+ * Taking by the fast path is counted in the magazine, everything else with the
+ * lock.  Frees follow from that and from what is out.
  *
  * What moves from a lane that was looked at to one that was not would be counted
- * twice.  So lanes are stripped, and words summed until two sums agree: every use
- * makes a word greater, so between these there was none.  On each CPU what is in
+ * twice.  So lanes are stripped, and counts summed until two sums agree: every use
+ * makes one greater, so between these there was none.  On each CPU what is in
  * flight can still end, so there is an end to it; lanes that are claimed are tried
  * again each time.  If the kernel refuses fences there is one sum, which can be
  * wrong by what moves.
@@ -185,14 +185,13 @@ static struct magazine *pop_full(struct layer *layer)
 /* It is not loaded any more. */
 static void put_away(struct layer *layer, struct magazine *magazine)
 {
-	uint64_t word;
+	unsigned int nr = magazine_nr(magazine);
 
 	if (magazine == MAGAZINE_NONE)
 		return;
-	word = magazine_word(magazine);
-	layer->taken += word / WORD_TAKEN;
-	magazine_set_word(magazine, word & WORD_NR);
-	if (word & WORD_NR) {
+	layer->taken += magazine->taken;
+	magazine_reset(magazine, nr);
+	if (nr) {
 		magazine_add(&layer->full, magazine);
 		layer->nr_full++;
 	} else {
@@ -368,7 +367,7 @@ static void fill(struct kmem_cache *cache, struct magazine *magazine,
 		objects[i] = objects[nr - 1 - i];
 		objects[nr - 1 - i] = object;
 	}
-	magazine_set_word(magazine, nr);
+	magazine_reset(magazine, (unsigned int)nr);
 }
 
 /* With the lock. */
@@ -566,44 +565,46 @@ void layer_give(struct kmem_cache *cache, void **objects, size_t n)
 
 /* ---- counting ---------------------------------------------------------- */
 
-/* Acquire: sums are made one after the other. */
+/* Acquire: what is given is not less than what was taken of it, and sums are made
+ * one after the other. */
 static uint64_t add(struct layer_count *count, const struct magazine *magazine)
 {
-	uint64_t word = __atomic_load_n(&magazine->word, __ATOMIC_ACQUIRE);
+	uint64_t taken = __atomic_load_n(&magazine->taken, __ATOMIC_ACQUIRE);
+	uint64_t put = __atomic_load_n(&magazine->put, __ATOMIC_ACQUIRE);
 
-	count->held += word & WORD_NR;
-	count->taken += word / WORD_TAKEN;
-	return word;
+	count->held += put - taken;
+	count->taken += taken;
+	return put + taken;
 }
 
 uint64_t layer_sum(const struct kmem_cache *cache, struct layer_count *count)
 {
 	const struct layer *layer = &cache->layer;
 	const struct magazine *magazine;
-	uint64_t words = 0;
+	uint64_t sum = 0;
 	unsigned int i;
 
 	count->held = layer->untouched;
 	count->taken = layer->taken;
 	for (magazine = layer->full; magazine; magazine = magazine->next)
-		words += add(count, magazine);
+		sum += add(count, magazine);
 	for (magazine = layer->recall.limbo; magazine; magazine = magazine->next)
-		words += add(count, magazine);
+		sum += add(count, magazine);
 	for (i = 0; layer->lanes && i < lane_nr; i++)
-		words += add(count, layer->lanes[i].loaded);
-	return words;
+		sum += add(count, layer->lanes[i].loaded);
+	return sum;
 }
 
 void layer_count(struct kmem_cache *cache, struct layer_count *count)
 {
 	bool strips = cache->layer.lanes && lane_can_fence();
-	uint64_t words;
+	uint64_t sum;
 
 	do {
 		if (strips)
 			strip(&cache->layer, false);
-		words = layer_sum(cache, count);
-	} while (strips && layer_sum(cache, count) != words);
+		sum = layer_sum(cache, count);
+	} while (strips && layer_sum(cache, count) != sum);
 }
 
 void layer_unlock(struct kmem_cache *cache)

@@ -67,8 +67,8 @@ struct layer_count {
  * layer_unlock(), which may enter the kernel. */
 void layer_count(struct kmem_cache *cache, struct layer_count *count);
 void layer_unlock(struct kmem_cache *cache);
-/* With the lock: the same, if nothing moves meanwhile; and the sum of the words,
- * which grows with every move. */
+/* With the lock: the same, if nothing moves meanwhile; and the sum of the
+ * counts, which grows with every move. */
 uint64_t layer_sum(const struct kmem_cache *cache, struct layer_count *count);
 /* In the child of a fork, with the lock. */
 void layer_child(struct kmem_cache *cache);

@@ -10,17 +10,19 @@
 #include <stdint.h>
 
 #define MAGAZINE_SIZE	1024		/* bytes */
-#define MAGAZINE_MAX	124		/* objects */
+#define MAGAZINE_MAX	122		/* objects */
 
-/* Of a magazine's word, the lowest byte is how many objects it has, and the
- * rest how often one was taken by the fast path: one store changes both. */
-#define WORD_NR		0xffu
-#define WORD_TAKEN	0x100u		/* one was */
-
+/*
+ * It has put - taken objects.  Both only grow while it is loaded, so that the
+ * fast path comes into effect by adding to one of them; and what is given does
+ * not wait for the store of what was taken, which one count of both would.
+ */
 struct magazine {
-	uint64_t	word;		/* atomic; written by who may use the
-					   lane that it is loaded in, else
-					   under the cache's lock */
+	/* atomic; written by who may use the lane that it is loaded in, else
+	 * under the cache's lock */
+	uint64_t	put;		/* objects it had when it was loaded,
+					   and was given since */
+	uint64_t	taken;		/* by the fast path since then */
 	uint32_t	cap;		/* most objects; fixed while loaded */
 	/* under the cache's lock, while it is not loaded */
 	uint32_t	lane;		/* in limbo: of the lane that it was
@@ -28,7 +30,7 @@ struct magazine {
 	struct magazine	*next;
 	uint64_t	stamp;		/* in limbo: of the recall that put it
 					   there.  No object's address: the
-					   fast path compares the word before
+					   fast path compares what is before
 					   the objects with one */
 	void		*objects[MAGAZINE_MAX];
 };
@@ -64,33 +66,30 @@ static inline void magazine_add(struct magazine **list,
 	*list = magazine;
 }
 
-static inline uint64_t magazine_word(const struct magazine *magazine)
-{
-	return __atomic_load_n(&magazine->word, __ATOMIC_RELAXED);
-}
-
-/* Release: in the child of a fork that came in between, the objects that the
- * word says are there must be. */
-static inline void magazine_set_word(struct magazine *magazine, uint64_t word)
-{
-	__atomic_store_n(&magazine->word, word, __ATOMIC_RELEASE);
-}
+/* The rest is for who has it alone. */
 
 static inline unsigned int magazine_nr(const struct magazine *magazine)
 {
-	return magazine_word(magazine) & WORD_NR;
+	return (unsigned int)(magazine->put - magazine->taken);
 }
 
-/* The two below are for who has it alone.  @nr fit; or are there. */
+/* It has @nr, and none was taken.  Not loaded. */
+static inline void magazine_reset(struct magazine *magazine, unsigned int nr)
+{
+	magazine->put = nr;
+	magazine->taken = 0;
+}
+
+/* @nr fit.  Release: in the child of a fork that came in between, the objects that
+ * are said to be there must be. */
 static inline void magazine_push(struct magazine *magazine,
 				 void *const *objects, unsigned int nr)
 {
-	uint64_t word = magazine_word(magazine);
-	unsigned int i;
+	unsigned int had = magazine_nr(magazine), i;
 
 	for (i = 0; i < nr; i++)
-		magazine->objects[(word & WORD_NR) + i] = objects[i];
-	magazine_set_word(magazine, word + nr);
+		magazine->objects[had + i] = objects[i];
+	__atomic_store_n(&magazine->put, magazine->put + nr, __ATOMIC_RELEASE);
 }
 
 static inline bool magazine_has_last(const struct magazine *magazine,
@@ -111,17 +110,16 @@ static inline void **magazine_last(struct magazine *magazine, unsigned int nr)
  * a fork finds them there, or taken and counted. */
 static inline void magazine_took(struct magazine *magazine, unsigned int nr)
 {
-	magazine_set_word(magazine, magazine_word(magazine) +
-			  nr * (uint64_t)(WORD_TAKEN - 1));
+	__atomic_store_n(&magazine->taken, magazine->taken + nr,
+			 __ATOMIC_RELEASE);
 }
 
-/* Where the last @nr were; they lie there until others are pushed. */
+/* Where the last @nr were; they lie there until others are pushed.  Not
+ * loaded. */
 static inline void **magazine_pop(struct magazine *magazine, unsigned int nr)
 {
-	uint64_t word = magazine_word(magazine) - nr;
-
-	magazine_set_word(magazine, word);
-	return magazine->objects + (word & WORD_NR);
+	magazine->put -= nr;
+	return magazine->objects + magazine_nr(magazine);
 }
 
 #endif /* LIB_MAGAZINE_H */

@@ -10,8 +10,8 @@
  * to, or when asked by membarrier(), the thread goes on at the label 4 instead,
  * which begins again.  So a sequence reads and writes what belongs to its CPU
  * as if it were alone, with no atomic instruction and no fence, and comes into
- * effect by its last store, or not at all.  What it writes before, nobody looks
- * at until then.
+ * effect by its last instruction, which stores, or not at all.  What it writes
+ * before, nobody looks at until then.
  *
  * The C library registers every thread's area.  Where it does not, lane_area
  * leads to one that says CPU 0 for ever, and lanes[0] has nothing loaded.
@@ -71,38 +71,38 @@ _Static_assert(sizeof(struct lane) == 64, "a lane is 1 << 6");
 	"1:\n\t"						\
 	"movl %%fs:(%[area]), %k[i]\n\t"			\
 	"shlq $6, %[i]\n\t"
-/* The magazine, its word and its nr. */
+/* The magazine, and how many objects it has. */
 #define RSEQ_LOADED						\
 	"movq (%[lanes],%[i]), %[mag]\n\t"			\
-	"movq (%[mag]), %[word]\n\t"				\
-	"movzbl %b[word], %k[i]\n\t"
-#define RSEQ_COMMIT						\
-	"movq %[word], (%[mag])\n"				\
+	"movq %c[put](%[mag]), %[i]\n\t"			\
+	"subq %c[taken](%[mag]), %[i]\n\t"
+/* An instruction is interrupted before or after it, also one that loads, adds and
+ * stores. */
+#define RSEQ_COMMIT(how)					\
+	how "\n"						\
 	"2:\n\t"
 
-_Static_assert(offsetof(struct magazine, word) == 0, "where (mag) is");
+#define RSEQ_MAGAZINE						\
+	[put] "i" (offsetof(struct magazine, put)),		\
+	[taken] "i" (offsetof(struct magazine, taken)),		\
+	[cap] "i" (offsetof(struct magazine, cap)),		\
+	[objects] "i" (offsetof(struct magazine, objects))
 
 /* The last object, or NULL. */
 static inline void *rseq_pop(struct lane *lanes)
 {
 	struct magazine *mag;
-	uint64_t word;
 	void *object;
 	uintptr_t i;
 
 	__asm__ volatile goto (
 		RSEQ_BEGIN
 		RSEQ_LOADED
-		"testl %k[i], %k[i]\n\t"
 		"jz %l[empty]\n\t"
 		"movq %c[objects]-8(%[mag],%[i],8), %[object]\n\t"
-		"addq %[taken], %[word]\n\t"
-		RSEQ_COMMIT
-		: [i] "=&r" (i), [mag] "=&r" (mag), [word] "=&q" (word),
-		  [object] "=&r" (object)
-		: [lanes] "r" (lanes), [area] "r" (lane_area),
-		  [objects] "i" (offsetof(struct magazine, objects)),
-		  [taken] "i" (WORD_TAKEN - 1)
+		RSEQ_COMMIT("incq %c[taken](%[mag])")
+		: [i] "=&r" (i), [mag] "=&r" (mag), [object] "=&r" (object)
+		: [lanes] "r" (lanes), [area] "r" (lane_area), RSEQ_MAGAZINE
 		: "memory", "cc"
 		: empty);
 	if (!object)
@@ -116,7 +116,6 @@ empty:
 static inline bool rseq_push(struct lane *lanes, void *object)
 {
 	struct magazine *mag;
-	uint64_t word;
 	uintptr_t i;
 
 	__asm__ volatile goto (
@@ -127,13 +126,10 @@ static inline bool rseq_push(struct lane *lanes, void *object)
 		"cmpq %[object], %c[objects]-8(%[mag],%[i],8)\n\t"
 		"je %l[full]\n\t"
 		"movq %[object], %c[objects](%[mag],%[i],8)\n\t"
-		"incq %[word]\n\t"
-		RSEQ_COMMIT
-		: [i] "=&r" (i), [mag] "=&r" (mag), [word] "=&q" (word)
+		RSEQ_COMMIT("incq %c[put](%[mag])")
+		: [i] "=&r" (i), [mag] "=&r" (mag)
 		: [lanes] "r" (lanes), [area] "r" (lane_area),
-		  [object] "r" (object),
-		  [objects] "i" (offsetof(struct magazine, objects)),
-		  [cap] "i" (offsetof(struct magazine, cap))
+		  [object] "r" (object), RSEQ_MAGAZINE
 		: "memory", "cc"
 		: full);
 	return true;
@@ -147,7 +143,6 @@ static inline uintptr_t rseq_pop_run(struct lane *lanes, void **objects,
 {
 	uintptr_t i, n, from;
 	struct magazine *mag;
-	uint64_t word;
 
 	__asm__ volatile (
 		RSEQ_BEGIN
@@ -160,8 +155,6 @@ static inline uintptr_t rseq_pop_run(struct lane *lanes, void **objects,
 		"jz 2f\n\t"
 		"subq %[n], %[i]\n\t"
 		"leaq %c[objects](%[mag],%[i],8), %[from]\n\t"
-		"imulq %[taken], %[n], %[i]\n\t"
-		"addq %[i], %[word]\n\t"
 		"xorl %k[i], %k[i]\n"
 		"6:\n\t"
 		"cmpq %[n], %[i]\n\t"
@@ -171,13 +164,11 @@ static inline uintptr_t rseq_pop_run(struct lane *lanes, void **objects,
 		"incq %[i]\n\t"
 		"jmp 6b\n"
 		"7:\n\t"
-		RSEQ_COMMIT
-		: [i] "=&r" (i), [mag] "=&r" (mag), [word] "=&q" (word),
-		  [n] "=&r" (n), [from] "=&r" (from)
+		RSEQ_COMMIT("addq %[n], %c[taken](%[mag])")
+		: [i] "=&r" (i), [mag] "=&r" (mag), [n] "=&r" (n),
+		  [from] "=&r" (from)
 		: [lanes] "r" (lanes), [area] "r" (lane_area),
-		  [nr] "r" (nr), [to] "r" (objects),
-		  [objects] "i" (offsetof(struct magazine, objects)),
-		  [taken] "i" (WORD_TAKEN - 1)
+		  [nr] "r" (nr), [to] "r" (objects), RSEQ_MAGAZINE
 		: "memory", "cc", "xmm0");
 	return n;
 }
@@ -188,7 +179,6 @@ static inline uintptr_t rseq_push_run(struct lane *lanes, void *const *objects,
 {
 	uintptr_t i, n, to;
 	struct magazine *mag;
-	uint64_t word;
 
 	__asm__ volatile (
 		RSEQ_BEGIN
@@ -200,7 +190,6 @@ static inline uintptr_t rseq_push_run(struct lane *lanes, void *const *objects,
 		"cmovaq %[nr], %[n]\n\t"
 		"testq %[n], %[n]\n\t"
 		"jz 2f\n\t"
-		"addq %[n], %[word]\n\t"
 		"xorl %k[i], %k[i]\n"
 		"6:\n\t"
 		"cmpq %[n], %[i]\n\t"
@@ -210,13 +199,11 @@ static inline uintptr_t rseq_push_run(struct lane *lanes, void *const *objects,
 		"incq %[i]\n\t"
 		"jmp 6b\n"
 		"7:\n\t"
-		RSEQ_COMMIT
-		: [i] "=&r" (i), [mag] "=&r" (mag), [word] "=&q" (word),
-		  [n] "=&r" (n), [to] "=&r" (to)
+		RSEQ_COMMIT("addq %[n], %c[put](%[mag])")
+		: [i] "=&r" (i), [mag] "=&r" (mag), [n] "=&r" (n),
+		  [to] "=&r" (to)
 		: [lanes] "r" (lanes), [area] "r" (lane_area),
-		  [nr] "r" (nr), [from] "r" (objects),
-		  [objects] "i" (offsetof(struct magazine, objects)),
-		  [cap] "i" (offsetof(struct magazine, cap))
+		  [nr] "r" (nr), [from] "r" (objects), RSEQ_MAGAZINE
 		: "memory", "cc", "xmm0");
 	return n;
 }

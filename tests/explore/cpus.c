@@ -84,6 +84,12 @@ static bool must_restart(void)
 	return own()->restart;
 }
 
+/* Plainly, as sequences do: an atomic load is a point to switch at. */
+static uintptr_t nr_in(const struct magazine *mag)
+{
+	return mag->put - mag->taken;
+}
+
 /* ---- in place of lib/rseq.h and lib/rseq.c ------------------------------ */
 
 unsigned int rseq_nr_cpus(void)
@@ -109,23 +115,22 @@ bool rseq_fence(unsigned int cpu)
 uintptr_t rseq_pop_run(struct lane *lanes, void **objects, uintptr_t nr)
 {
 	struct magazine *mag;
-	uintptr_t n, i;
-	uint64_t word;
+	uintptr_t had, n, i;
 
 	do {
 		do
 			mag = begin(lanes)->loaded;
 		while (must_restart());
-		word = mag->word;
-		n = word & WORD_NR;
+		had = nr_in(mag);
+		n = had;
 		if (n > nr)
 			n = nr;
 		if (!n)
 			return 0;
 		for (i = 0; i < n; i++)
-			objects[i] = mag->objects[(word & WORD_NR) - n + i];
+			objects[i] = mag->objects[had - n + i];
 	} while (must_restart());
-	mag->word = word + n * (WORD_TAKEN - 1);
+	mag->taken += n;
 	step();
 	return n;
 }
@@ -133,23 +138,22 @@ uintptr_t rseq_pop_run(struct lane *lanes, void **objects, uintptr_t nr)
 uintptr_t rseq_push_run(struct lane *lanes, void *const *objects, uintptr_t nr)
 {
 	struct magazine *mag;
-	uintptr_t n, i;
-	uint64_t word;
+	uintptr_t had, n, i;
 
 	do {
 		do
 			mag = begin(lanes)->loaded;
 		while (must_restart());
-		word = mag->word;
-		n = mag->cap - (word & WORD_NR);
+		had = nr_in(mag);
+		n = mag->cap - had;
 		if (n > nr)
 			n = nr;
 		if (!n)
 			return 0;
 		for (i = 0; i < n; i++)
-			mag->objects[(word & WORD_NR) + i] = objects[i];
+			mag->objects[had + i] = objects[i];
 	} while (must_restart());
-	mag->word = word + n;
+	mag->put += n;
 	step();
 	return n;
 }
