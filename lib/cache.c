@@ -84,11 +84,10 @@ void *kmem_cache_zalloc(struct kmem_cache *cache, gfp_t gfp_mask)
 	return alloc(cache, gfp_mask | __GFP_ZERO, __builtin_return_address(0));
 }
 
-bool cache_take_all(struct kmem_cache *cache, void **objects, size_t n,
-		    gfp_t gfp)
+bool cache_take_all(struct kmem_cache *cache, void **objects, size_t done,
+		    size_t n, gfp_t gfp)
 {
-	size_t done = layer_take(cache, objects, n, gfp);
-
+	done += layer_take(cache, objects + done, n - done, gfp);
 	if (done == n)
 		return true;
 	if (unlikely(cache->checked))
@@ -98,30 +97,40 @@ bool cache_take_all(struct kmem_cache *cache, void **objects, size_t n,
 	return false;
 }
 
-bool kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp_mask, size_t n,
-			   void **objects)
+/* The first @done are there. */
+static COLD bool alloc_bulk(struct kmem_cache *cache, gfp_t gfp, size_t done,
+			    size_t n, void **objects, const void *caller)
 {
-	int err = cache_check_call(cache, gfp_mask);
 	size_t i;
 
-	if (err || (!objects && n)) {
+	if (cache_check_call(cache, gfp) || (!objects && n)) {
 		errno = EINVAL;
 		return false;
 	}
-	if (!cache_take_all(cache, objects, n, gfp_mask)) {
+	if (!cache_take_all(cache, objects, done, n, gfp) ||
+	    (unlikely(cache->checked) &&
+	     checked_hand_out(cache, objects, n, gfp, caller))) {
 		errno = ENOMEM;
 		return false;
 	}
-	if (unlikely(cache->checked) &&
-	    checked_hand_out(cache, objects, n, gfp_mask,
-			     __builtin_return_address(0))) {
-		errno = ENOMEM;
-		return false;
-	}
-	if (gfp_mask & __GFP_ZERO)
+	if (gfp & __GFP_ZERO)
 		for (i = 0; i < n; i++)
 			memset(objects[i], 0, cache->layout.size);
 	return true;
+}
+
+bool kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp_mask, size_t n,
+			   void **objects)
+{
+	size_t done = 0;
+
+	if (likely(cache && objects && !(gfp_mask & ~GFP_KNOWN_PLAIN))) {
+		done = rseq_pop_run(cache->layer.cpus, objects, n);
+		if (likely(done == n))
+			return true;
+	}
+	return alloc_bulk(cache, gfp_mask, done, n, objects,
+			  __builtin_return_address(0));
 }
 
 void cache_free(struct kmem_cache *cache, void *object, const void *caller)
@@ -161,14 +170,45 @@ static void free_checked(struct kmem_cache *cache, size_t n, void **objects,
 			checked_take_back(cache, objects[i], caller);
 }
 
+/* The lane was full. */
+static COLD void free_rest(struct kmem_cache *cache, size_t n, void **objects)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		check_object(cache, objects[i]);
+	layer_give(cache, objects, n);
+}
+
+static inline bool has_null(void *const *objects)
+{
+	return !objects[0] || !objects[1] || !objects[2] || !objects[3] ||
+	       !objects[4] || !objects[5] || !objects[6] || !objects[7];
+}
+
+/* How many there are before the first NULL; by eights, since one by one takes as
+ * long as all the rest of a bulk of 32. */
+static size_t run_length(size_t n, void *const *objects)
+{
+	size_t nr = 0;
+
+	while (n - nr >= 8 && !has_null(objects + nr))
+		nr += 8;
+	while (nr < n && objects[nr])
+		nr++;
+	return nr;
+}
+
 /* The longest run without a NULL is given back at once. */
 static size_t free_run(struct kmem_cache *cache, size_t n, void **objects)
 {
-	size_t nr;
+	size_t nr = run_length(n, objects), done;
 
-	for (nr = 0; nr < n && objects[nr]; nr++)
-		check_object(cache, objects[nr]);
-	layer_give(cache, objects, nr);
+	if (!nr)
+		return 0;
+	done = layer_push(&cache->layer, objects, nr);
+	if (unlikely(done < nr))
+		free_rest(cache, nr - done, objects + done);
 	return nr;
 }
 

@@ -62,7 +62,7 @@ struct kmem_cache {
 
 	/* under lock */
 	struct slab_list	lists[NR_SLAB_LISTS];
-	unsigned int		nr_slabs;	/* in all lists */
+	unsigned int		nr_slabs;	/* in all lists; atomic [S1] */
 	unsigned int		nr_sheaves;	/* not returned */
 	/* The working set (slabs.c). */
 	unsigned int		keep;		/* empty slabs worth keeping */
@@ -137,9 +137,10 @@ void cache_free(struct kmem_cache *cache, void *object, const void *caller);
 
 /* 0, or -EINVAL when no object may be asked for so. */
 int cache_check_call(const struct kmem_cache *cache, gfp_t gfp);
-/* @n objects or none: whether.  Neither zeroed nor, in a checked cache, out. */
-bool cache_take_all(struct kmem_cache *cache, void **objects, size_t n,
-		    gfp_t gfp);
+/* @n objects, the first @done of which are there, or none: whether.  Neither
+ * zeroed nor, in a checked cache, out. */
+bool cache_take_all(struct kmem_cache *cache, void **objects, size_t done,
+		    size_t n, gfp_t gfp);
 
 /* ---- slabs.c ---- */
 

@@ -105,7 +105,6 @@
 #include "lane.h"
 #include "reclaim.h"
 #include "recall.h"
-#include "rseq.h"
 
 #define CAP_FIRST	32		/* objects */
 #define CAP_LEAST	4
@@ -539,13 +538,6 @@ static size_t give_slowly(struct kmem_cache *cache, void **objects, size_t n)
 	return done;
 }
 
-/* As the fast path, that what was given back just before is not. */
-static size_t push_to_cpu(struct layer *layer, void **objects, size_t n)
-{
-	return n > 1 ? rseq_push_run(layer->cpus, objects, n)
-		     : rseq_push(layer->cpus, objects[0]);
-}
-
 void layer_give(struct kmem_cache *cache, void **objects, size_t n)
 {
 	struct layer *layer = &cache->layer;
@@ -554,7 +546,7 @@ void layer_give(struct kmem_cache *cache, void **objects, size_t n)
 	if (!n)
 		return;
 	if (lane_is_cpu)
-		done = push_to_cpu(layer, objects, n);
+		done = layer_push(layer, objects, n);
 	else if (layer->lanes)
 		done = lane_push(layer->lanes, objects, n);
 	if (done < n && layer->lanes)

@@ -14,6 +14,7 @@
 #include "compiler.h"
 #include "magazine.h"
 #include "recall.h"
+#include "rseq.h"
 
 struct kmem_cache;
 struct lane;
@@ -52,6 +53,14 @@ void layer_fini(struct layer *layer);
  * Neither zeroed nor checked. */
 size_t layer_take(struct kmem_cache *cache, void **objects, size_t n,
 		  gfp_t gfp);
+/* The first of @n objects, 1 or more, to the lane of this CPU: as many as fit.  Not
+ * a single one that was given back just before. */
+static inline size_t layer_push(struct layer *layer, void **objects, size_t n)
+{
+	return n > 1 ? rseq_push_run(layer->cpus, objects, n)
+		     : rseq_push(layer->cpus, objects[0]);
+}
+
 /* Each is an object of @cache. */
 void layer_give(struct kmem_cache *cache, void **objects, size_t n);
 

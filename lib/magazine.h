@@ -32,7 +32,7 @@ struct magazine {
 					   there.  No object's address: the
 					   fast path compares what is before
 					   the objects with one */
-	void		*objects[MAGAZINE_MAX];
+	void		*objects[MAGAZINE_MAX] __attribute__((aligned(16)));
 };
 
 _Static_assert(sizeof(struct magazine) <= MAGAZINE_SIZE, "one fits its place");

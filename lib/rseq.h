@@ -51,6 +51,9 @@ bool rseq_fence(unsigned int cpu);
 extern intptr_t lane_area __attribute__((visibility("hidden")));
 
 _Static_assert(sizeof(struct lane) == 64, "a lane is 1 << 6");
+/* Two are moved at a time. */
+_Static_assert(offsetof(struct magazine, objects) % 16 == 0,
+	       "no pair that begins at an even index lies in two cache lines");
 
 /*
  * The four bytes before label 4 are what the C library registered with; the
@@ -76,6 +79,23 @@ _Static_assert(sizeof(struct lane) == 64, "a lane is 1 << 6");
 	"movq (%[lanes],%[i]), %[mag]\n\t"			\
 	"movq %c[put](%[mag]), %[i]\n\t"			\
 	"subq %c[taken](%[mag]), %[i]\n\t"
+/* The first [i] of [from] to [to], from the end and by fours. */
+#define RSEQ_COPY						\
+	"subq $4, %[i]\n\t"					\
+	"jb 7f\n"						\
+	"6:\tmovups (%[from],%[i],8), %%xmm0\n\t"		\
+	"movups 16(%[from],%[i],8), %%xmm1\n\t"		\
+	"movups %%xmm0, (%[to],%[i],8)\n\t"			\
+	"movups %%xmm1, 16(%[to],%[i],8)\n\t"			\
+	"subq $4, %[i]\n\t"					\
+	"jae 6b\n"						\
+	"7:\taddq $4, %[i]\n\t"				\
+	"jz 9f\n"						\
+	"8:\tmovq -8(%[from],%[i],8), %%xmm0\n\t"		\
+	"movq %%xmm0, -8(%[to],%[i],8)\n\t"			\
+	"decq %[i]\n\t"					\
+	"jnz 8b\n"						\
+	"9:\n\t"
 /* An instruction is interrupted before or after it, also one that loads, adds and
  * stores. */
 #define RSEQ_COMMIT(how)					\
@@ -155,21 +175,14 @@ static inline uintptr_t rseq_pop_run(struct lane *lanes, void **objects,
 		"jz 2f\n\t"
 		"subq %[n], %[i]\n\t"
 		"leaq %c[objects](%[mag],%[i],8), %[from]\n\t"
-		"xorl %k[i], %k[i]\n"
-		"6:\n\t"
-		"cmpq %[n], %[i]\n\t"
-		"jae 7f\n\t"
-		"movq (%[from],%[i],8), %%xmm0\n\t"
-		"movq %%xmm0, (%[to],%[i],8)\n\t"
-		"incq %[i]\n\t"
-		"jmp 6b\n"
-		"7:\n\t"
+		"movq %[n], %[i]\n\t"
+		RSEQ_COPY
 		RSEQ_COMMIT("addq %[n], %c[taken](%[mag])")
 		: [i] "=&r" (i), [mag] "=&r" (mag), [n] "=&r" (n),
 		  [from] "=&r" (from)
 		: [lanes] "r" (lanes), [area] "r" (lane_area),
 		  [nr] "r" (nr), [to] "r" (objects), RSEQ_MAGAZINE
-		: "memory", "cc", "xmm0");
+		: "memory", "cc", "xmm0", "xmm1");
 	return n;
 }
 
@@ -190,21 +203,14 @@ static inline uintptr_t rseq_push_run(struct lane *lanes, void *const *objects,
 		"cmovaq %[nr], %[n]\n\t"
 		"testq %[n], %[n]\n\t"
 		"jz 2f\n\t"
-		"xorl %k[i], %k[i]\n"
-		"6:\n\t"
-		"cmpq %[n], %[i]\n\t"
-		"jae 7f\n\t"
-		"movq (%[from],%[i],8), %%xmm0\n\t"
-		"movq %%xmm0, (%[to],%[i],8)\n\t"
-		"incq %[i]\n\t"
-		"jmp 6b\n"
-		"7:\n\t"
+		"movq %[n], %[i]\n\t"
+		RSEQ_COPY
 		RSEQ_COMMIT("addq %[n], %c[put](%[mag])")
 		: [i] "=&r" (i), [mag] "=&r" (mag), [n] "=&r" (n),
 		  [to] "=&r" (to)
 		: [lanes] "r" (lanes), [area] "r" (lane_area),
 		  [nr] "r" (nr), [from] "r" (objects), RSEQ_MAGAZINE
-		: "memory", "cc", "xmm0");
+		: "memory", "cc", "xmm0", "xmm1");
 	return n;
 }
 

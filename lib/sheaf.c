@@ -111,7 +111,7 @@ static bool fill(struct slab_sheaf *sheaf, gfp_t gfp, unsigned int n,
 	void **objects = sheaf->objects + sheaf->nr;
 	unsigned int lacking = n - sheaf->nr;
 
-	if (!cache_take_all(cache, objects, lacking, gfp))
+	if (!cache_take_all(cache, objects, 0, lacking, gfp))
 		return false;
 	if (unlikely(cache->checked) &&
 	    checked_set_aside(cache, objects, lacking, gfp, caller))

@@ -648,6 +648,24 @@ START_TEST(null_is_passed_over_when_objects_are_freed)
 }
 END_TEST
 
+START_TEST(null_is_passed_over_wherever_in_a_bulk)
+{
+	void *slots[20], *none;
+	unsigned int i;
+
+	cache = make(64, 0, 0);
+	for (i = 0; i < 20; i++) {
+		ck_assert(kmem_cache_alloc_bulk(cache, GFP_KERNEL, 20, slots));
+		none = slots[i];
+		slots[i] = NULL;
+		kmem_cache_free_bulk(cache, 20, slots);
+		ck_assert_uint_eq(cache_stats_of(cache).active, 1);
+		kmem_cache_free(cache, none);
+	}
+	end(cache);
+}
+END_TEST
+
 START_TEST(a_bulk_over_many_slabs_comes_and_goes_at_once)
 {
 	unsigned int i;
@@ -1295,6 +1313,7 @@ static void add_objects(Suite *s)
 	tcase_add_test(tc, first_objects_of_slabs_are_at_different_places);
 	tcase_add_test(tc, zeroed_is_every_byte_of_what_was_used_before);
 	tcase_add_test(tc, null_is_passed_over_when_objects_are_freed);
+	tcase_add_test(tc, null_is_passed_over_wherever_in_a_bulk);
 	tcase_add_test(tc, a_bulk_over_many_slabs_comes_and_goes_at_once);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("constructors");
