@@ -9,7 +9,8 @@
  *
  * Most objects are freed soon, and wanted again by the same CPU.  So each CPU
  * has a magazine of free objects loaded, which is used without a lock (rseq.h,
- * lane.c), and the cache's lock is taken for half a magazine at a time.
+ * lane.c), and the cache's lock is taken for half a magazine or a whole one at a
+ * time.
  *
  * 2. Objects
  *
@@ -41,10 +42,19 @@
  * same lock.
  *
  * When the lane is full, half goes to the depot: what was freed last stays, and
- * as many can follow each way before the lock is needed again.  A depot that
- * has more than twice as many magazines as are loaded gives them back to the
- * slabs: what is freed here and allocated there goes round by the depot,
- * and does not need more.
+ * as many can follow each way before the lock is needed again.
+ *
+ * Where objects are only taken, or only given back, the other half is for
+ * nothing: the magazine is filled, or goes to the depot, as a whole.  That it was
+ * loaded by who takes, and none was given since, says so; or the reverse.  (Who
+ * takes as many as a lane has, and gives them back, in turns, would need the lock
+ * each time if only what happened since were looked at.)  What is freed here and
+ * allocated there costs each side one lock for a magazine then, whose lines are
+ * fetched when it is loaded, rather than one by one as they are used: 3.5 ns for
+ * an object instead of 12.
+ *
+ * A depot that has more than twice as many magazines as are loaded gives them
+ * back to the slabs: what goes round by the depot does not need more.
  *
  * 6. Recall
  *
@@ -170,6 +180,7 @@ static struct magazine *pop_empty(struct layer *layer)
 		return NULL;
 	set_nr_empty(layer, layer->nr_empty - 1);
 	magazine->cap = layer->cap;
+	magazine->to_take = false;
 	return magazine;
 }
 
@@ -181,16 +192,19 @@ static struct magazine *pop_full(struct layer *layer)
 	return magazine;
 }
 
+static void count_taken(struct layer *layer, struct magazine *magazine)
+{
+	layer->taken += magazine->taken;
+	magazine_reset(magazine, magazine_nr(magazine));
+}
+
 /* It is not loaded any more. */
 static void put_away(struct layer *layer, struct magazine *magazine)
 {
-	unsigned int nr = magazine_nr(magazine);
-
 	if (magazine == MAGAZINE_NONE)
 		return;
-	layer->taken += magazine->taken;
-	magazine_reset(magazine, nr);
-	if (nr) {
+	count_taken(layer, magazine);
+	if (magazine_nr(magazine)) {
 		magazine_add(&layer->full, magazine);
 		layer->nr_full++;
 	} else {
@@ -354,13 +368,14 @@ static size_t take_from_depot(struct layer *layer, void **objects, size_t n)
 	return done;
 }
 
-/* With the lock: half of it, and what is taken first from the end. */
-static void fill(struct kmem_cache *cache, struct magazine *magazine,
+/* With the lock: @nr, and what is taken first from the end. */
+static void fill(struct kmem_cache *cache, struct magazine *magazine, size_t nr,
 		 bool *fresh)
 {
 	void **objects = magazine->objects, *object;
-	size_t nr = slabs_take(cache, objects, magazine->cap / 2, fresh), i;
+	size_t i;
 
+	nr = slabs_take(cache, objects, nr, fresh);
 	for (i = 0; i < nr / 2; i++) {
 		object = objects[i];
 		objects[i] = objects[nr - 1 - i];
@@ -375,12 +390,21 @@ static struct magazine *swap(struct layer *layer, struct magazine *next)
 	return recall_swap(&layer->recall, layer->lanes, next);
 }
 
-/* With the lock. */
-static void load(struct layer *layer, struct magazine *magazine)
+/* With the lock.  @to_take: by who takes, not who gives. */
+static void load(struct layer *layer, struct magazine *magazine, bool to_take)
 {
+	count_taken(layer, magazine);
 	magazine->cap = layer->cap;
+	magazine->had = magazine_nr(magazine);
+	magazine->to_take = to_take;
+	magazine_prefetch(magazine);
 	layer->nr_loads++;
 	put_away(layer, swap(layer, magazine));
+}
+
+static bool only_takes(const struct magazine *magazine)
+{
+	return magazine->to_take && magazine->put == magazine->had;
 }
 
 /* With the lock.  NULL; or a magazine that is to be loaded when its objects have
@@ -388,20 +412,22 @@ static void load(struct layer *layer, struct magazine *magazine)
 static struct magazine *reload(struct kmem_cache *cache)
 {
 	struct layer *layer = &cache->layer;
-	struct magazine *magazine = pop_full(layer);
-	bool fresh = false;
+	struct magazine *magazine = swap(layer, MAGAZINE_NONE);
+	bool fresh = false, only_took = only_takes(magazine);
 
+	put_away(layer, magazine);
+	magazine = pop_full(layer);
 	if (!magazine) {
 		magazine = pop_empty(layer);
 		if (!magazine)
 			return NULL;
-		fill(cache, magazine, &fresh);
+		fill(cache, magazine, layer->cap / (only_took ? 1 : 2), &fresh);
 		if (fresh && !cache->layout.outside) {
 			layer->untouched += magazine_nr(magazine);
 			return magazine;
 		}
 	}
-	load(layer, magazine);
+	load(layer, magazine, true);
 	return NULL;
 }
 
@@ -410,7 +436,7 @@ static void load_touched(struct kmem_cache *cache, struct magazine *magazine)
 	slabs_touch(cache, magazine->objects, magazine_nr(magazine));
 	cache_lock(cache);
 	cache->layer.untouched -= magazine_nr(magazine);
-	load(&cache->layer, magazine);
+	load(&cache->layer, magazine, true);
 	cache_unlock(cache);
 }
 
@@ -473,16 +499,23 @@ size_t layer_take(struct kmem_cache *cache, void **objects, size_t n,
 
 /* ---- giving ------------------------------------------------------------ */
 
-/* With the lock.  The newer half of a magazine that has become full goes on, the
- * other to the depot.  False if there is no second magazine. */
-static bool halve(struct layer *layer, struct magazine **magazine)
+static bool only_gets(const struct magazine *magazine)
+{
+	return !magazine->to_take && !magazine->taken;
+}
+
+/* With the lock.  A magazine that has become full goes to the depot, but for its
+ * newer half, where objects are wanted, too.  False if there is no second
+ * magazine. */
+static bool make_room(struct layer *layer, struct magazine **magazine)
 {
 	struct magazine *full = *magazine, *next = pop_empty(layer);
 	unsigned int nr = magazine_nr(full) / 2;
 
 	if (!next)
 		return false;
-	magazine_push(next, magazine_pop(full, nr), nr);
+	if (!only_gets(full))
+		magazine_push(next, magazine_pop(full, nr), nr);
 	put_away(layer, full);
 	*magazine = next;
 	return true;
@@ -506,7 +539,7 @@ static size_t keep(struct layer *layer, void **objects, size_t n)
 	while (done < n) {
 		some = magazine->cap - magazine_nr(magazine);
 		if (!some) {
-			if (!halve(layer, &magazine))
+			if (!make_room(layer, &magazine))
 				break;
 			continue;
 		}
@@ -515,7 +548,7 @@ static size_t keep(struct layer *layer, void **objects, size_t n)
 		magazine_push(magazine, objects + done, (unsigned int)some);
 		done += some;
 	}
-	load(layer, magazine);
+	load(layer, magazine, false);
 	return done;
 }
 

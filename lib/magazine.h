@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "compiler.h"
+
 #define MAGAZINE_SIZE	1024		/* bytes */
 #define MAGAZINE_MAX	122		/* objects */
 
@@ -24,6 +26,8 @@ struct magazine {
 					   and was given since */
 	uint64_t	taken;		/* by the fast path since then */
 	uint32_t	cap;		/* most objects; fixed while loaded */
+	uint32_t	had;		/* objects when it was loaded, */
+	bool		to_take;	/* by who takes, not who gives */
 	/* under the cache's lock, while it is not loaded */
 	uint32_t	lane;		/* in limbo: of the lane that it was
 					   loaded in */
@@ -32,7 +36,7 @@ struct magazine {
 					   there.  No object's address: the
 					   fast path compares what is before
 					   the objects with one */
-	void		*objects[MAGAZINE_MAX] __attribute__((aligned(16)));
+	void		*objects[MAGAZINE_MAX];
 };
 
 _Static_assert(sizeof(struct magazine) <= MAGAZINE_SIZE, "one fits its place");
@@ -78,6 +82,17 @@ static inline void magazine_reset(struct magazine *magazine, unsigned int nr)
 {
 	magazine->put = nr;
 	magazine->taken = 0;
+}
+
+/* It is about to be loaded, and was perhaps filled by another CPU. */
+static inline void magazine_prefetch(struct magazine *magazine)
+{
+	char *end = (char *)&magazine->objects[magazine->cap], *line;
+
+	/* The first is here. */
+	for (line = (char *)magazine + CACHE_LINE; line < end;
+	     line += CACHE_LINE)
+		__builtin_prefetch(line, 1);
 }
 
 /* @nr fit.  Release: in the child of a fork that came in between, the objects that

@@ -54,6 +54,7 @@ START_TEST(the_object_freed_last_is_taken_first)
 }
 END_TEST
 
+/* The whole of it where all were taken and none was given. */
 START_TEST(a_magazine_is_half_filled_from_slabs_in_order_of_address)
 {
 	unsigned int half, i;
@@ -62,8 +63,13 @@ START_TEST(a_magazine_is_half_filled_from_slabs_in_order_of_address)
 	take(1);
 	half = cache->layer.cap / 2;
 	ck_assert_uint_eq(nr_in_lanes(), half);
+	if (_i) {
+		give(1);
+		take(1);
+	}
 	take(1 + half);
-	ck_assert_uint_eq(cache->active, 2 + half + half);
+	ck_assert_uint_eq(nr_in_lanes(), _i ? half : 2 * half);
+	ck_assert_uint_eq(cache->active, 2 + half + nr_in_lanes());
 	for (i = 1; i < half; i++)
 		ck_assert_ptr_eq(objects[i], (char *)objects[0] +
 				 (size_t)i * cache->layout.stride);
@@ -72,7 +78,8 @@ START_TEST(a_magazine_is_half_filled_from_slabs_in_order_of_address)
 }
 END_TEST
 
-START_TEST(a_full_lane_keeps_the_newer_half)
+/* Where objects are only given back it is no use to them. */
+START_TEST(a_full_lane_keeps_the_newer_half_where_objects_are_taken)
 {
 	unsigned int cap, nr, i;
 	void *freed[2 * FIRST_CAP];
@@ -86,10 +93,12 @@ START_TEST(a_full_lane_keeps_the_newer_half)
 	give(cap);
 	ck_assert_uint_eq(nr_in_lanes(), cap);
 	ck_assert_uint_eq(cache->layer.nr_full, 0);
+	if (_i)
+		kmem_cache_free(cache, kmem_cache_alloc(cache, GFP_KERNEL));
 	kmem_cache_free(cache, objects[cap]);
-	ck_assert_uint_eq(nr_in_lanes(), cap / 2 + 1);
+	ck_assert_uint_eq(nr_in_lanes(), _i ? cap / 2 + 1 : 1);
 	ck_assert_uint_eq(cache->layer.nr_full, 1);
-	ck_assert_uint_eq(magazine_nr(cache->layer.full), cap / 2);
+	ck_assert_uint_eq(magazine_nr(cache->layer.full), _i ? cap / 2 : cap);
 	for (i = cap + 1; i < nr; i++)
 		kmem_cache_free(cache, objects[i]);
 	/* So what was freed last is first wherever it was meanwhile. */
@@ -98,6 +107,78 @@ START_TEST(a_full_lane_keeps_the_newer_half)
 		ck_assert_ptr_eq(objects[i], freed[nr - 1 - i]);
 	give(nr);
 	end_cache();
+}
+END_TEST
+
+/* It was loaded with more than half, and is full after one free. */
+START_TEST(a_full_lane_that_had_objects_keeps_the_newer_half)
+{
+	unsigned int cap;
+
+	make_cache(100);
+	cap = cache->layer.cap;
+	take(3 * cap);
+	kmem_cache_shrink(cache);
+	give(cap + 1);
+	/* One is in the lane, the others are in the depot. */
+	ck_assert_uint_eq(cache->layer.nr_full, 1);
+	take(2);
+	ck_assert_uint_eq(nr_in_lanes(), cap - 1);
+	kmem_cache_free(cache, objects[0]);
+	ck_assert_uint_eq(nr_in_lanes(), cap);
+	kmem_cache_free(cache, objects[1]);
+	ck_assert_uint_eq(nr_in_lanes(), cap / 2 + 1);
+	kmem_cache_free_bulk(cache, 2 * cap - 1, objects + cap + 1);
+	end_cache();
+}
+END_TEST
+
+/* However it began, the second lane that is filled by giving alone goes as a
+ * whole. */
+START_TEST(halves_end_where_objects_are_only_given_back)
+{
+	unsigned int cap, i;
+
+	make_cache(100);
+	cap = cache->layer.cap;
+	take(4 * cap);
+	kmem_cache_shrink(cache);
+	give(cap);
+	kmem_cache_free(cache, kmem_cache_alloc(cache, GFP_KERNEL));
+	for (i = cap; nr_in_lanes() != 1; i++)
+		kmem_cache_free(cache, objects[i]);
+	ck_assert_uint_le(i, 2 * cap);
+	ck_assert_uint_eq(magazine_nr(cache->layer.full), cap);
+	while (i < 4 * cap)
+		kmem_cache_free(cache, objects[i++]);
+	end_cache();
+}
+END_TEST
+
+/* Half as many as a lane has room for come and go by the fast path alone, before
+ * long; by bulk calls, as many. */
+START_TEST(taking_and_giving_in_turns_settles)
+{
+	unsigned int most = _i ? FIRST_CAP : FIRST_CAP / 2, nr, round;
+	uint64_t nr_loads = 0;
+
+	for (nr = 1; nr <= most; nr++) {
+		make_cache(100);
+		for (round = 0; round < 50; round++) {
+			if (round == 10)
+				nr_loads = cache->layer.nr_loads;
+			if (_i) {
+				ck_assert(kmem_cache_alloc_bulk(
+					cache, GFP_KERNEL, nr, objects));
+				kmem_cache_free_bulk(cache, nr, objects);
+			} else {
+				take(nr);
+				give(nr);
+			}
+		}
+		ck_assert_uint_eq(cache->layer.nr_loads, nr_loads);
+		end_cache();
+	}
 }
 END_TEST
 
@@ -804,9 +885,13 @@ static void add_lanes(Suite *s)
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, the_object_freed_last_is_taken_first);
-	tcase_add_test(tc,
-		a_magazine_is_half_filled_from_slabs_in_order_of_address);
-	tcase_add_test(tc, a_full_lane_keeps_the_newer_half);
+	tcase_add_loop_test(tc,
+		a_magazine_is_half_filled_from_slabs_in_order_of_address, 0, 2);
+	tcase_add_loop_test(tc,
+		a_full_lane_keeps_the_newer_half_where_objects_are_taken, 0, 2);
+	tcase_add_test(tc, a_full_lane_that_had_objects_keeps_the_newer_half);
+	tcase_add_test(tc, halves_end_where_objects_are_only_given_back);
+	tcase_add_loop_test(tc, taking_and_giving_in_turns_settles, 0, 2);
 	tcase_add_loop_test(tc, a_large_depot_gives_back_to_slabs, 0, 2);
 	tcase_add_loop_test(tc, no_lane_has_more_than_a_cache_asked_for, 0, 5);
 	tcase_add_loop_test(tc, general_caches_have_a_quarter_of_that, 0, 4);

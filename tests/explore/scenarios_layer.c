@@ -41,6 +41,22 @@ static void leave_in_lane(unsigned int nr)
 		kmem_cache_free(cache, objects[i]);
 }
 
+/* That of this CPU, which had one object when it was loaded.  @used: and of which
+ * some were taken. */
+static void fill_lane(bool used)
+{
+	void *objects[CAP];
+	unsigned int i;
+
+	for (i = 0; i < CAP; i++)
+		objects[i] = taken(cache);
+	layer_flush(cache, false);
+	for (i = 0; i < CAP; i++)
+		kmem_cache_free(cache, objects[i]);
+	if (used)
+		takes_and_frees(&cache);
+}
+
 static uint64_t held_by_layer(void)
 {
 	struct layer_count count;
@@ -186,13 +202,24 @@ static void layer_two_migrate(void)
 
 static void *two[2];
 
-/* A full lane is halved while another uses it. */
+/* What a full lane has goes on while another uses it; half of it, if any was taken
+ * before. */
+static void layer_handed_on(void)
+{
+	layer_world(true, HALF / 2, 4);
+	two[0] = taken(cache);
+	two[1] = taken(cache);
+	fill_lane(false);
+	explore_spawn("frees", frees_two, two);
+	explore_spawn("takes", takes_and_frees, &cache);
+}
+
 static void layer_halved(void)
 {
 	layer_world(true, HALF / 2, 4);
 	two[0] = taken(cache);
 	two[1] = taken(cache);
-	leave_in_lane(2);
+	fill_lane(true);
 	explore_spawn("frees", frees_two, two);
 	explore_spawn("takes", takes_and_frees, &cache);
 }
@@ -220,7 +247,7 @@ static void layer_shrink_against_halving(void)
 {
 	layer_world(true, HALF / 2, 4);
 	two[0] = taken(cache);
-	leave_in_lane(2);
+	fill_lane(true);
 	explore_spawn("frees", frees, two[0]);
 	explore_spawn("shrinks", shrinks, NULL);
 	cpus_place(1, 1);
@@ -307,7 +334,7 @@ static void claimed_halved(void)
 	layer_world(false, HALF / 2, 4);
 	two[0] = taken(cache);
 	two[1] = taken(cache);
-	leave_in_lane(2);
+	fill_lane(true);
 	explore_spawn("frees", frees_two, two);
 	explore_spawn("takes", takes_and_frees, &cache);
 }
@@ -351,6 +378,7 @@ static void claimed_fork_against_use(void)
 const struct scenario layer_scenarios[] = {
 	{ SCENARIO(layer_two_on_a_cpu, check_layer), .atomics = true },
 	{ SCENARIO(layer_two_migrate, check_layer), .atomics = true },
+	{ SCENARIO(layer_handed_on, check_layer), .atomics = true },
 	{ SCENARIO(layer_halved, check_layer), .atomics = true },
 	{ SCENARIO(layer_shrink_against_use, check_layer), .atomics = true },
 	{ SCENARIO(layer_shrink_against_free, check_layer), .atomics = true },

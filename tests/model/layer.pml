@@ -56,6 +56,12 @@
  *             are not early: each needs the one before, or comes after a lock
  *             or a claim.
  *   objects   One bit each.  A magazine has room for two.
+ *   counts    A magazine has one, of its objects.  The code has two, and their
+ *             difference is that; each is stored to by one kind of sequence, and
+ *             both are looked at when all has arrived.
+ *   wholes    A magazine that goes on as a whole is one that is split with
+ *             nothing moved.  Who takes puts NONE into the lane first, as who
+ *             gives does here, and has fewer steps in between.
  *   slabs     A set.  Objects go back to it for want of an empty magazine only:
  *             nothing depends on how many the depot may have.
  *   stopping  Any thread may halt outside the lock for as long as it takes, in
