@@ -3,9 +3,15 @@
  * pages.c - runs of memory from the system
  *
  * A run begins on a granule of 64 KiB, so that a table with one word for each
- * granule (pagemap.c) knows every address.  The system aligns to pages only.
- * It places mappings one below the other, though, so after one that was aligned
- * by hand the next is aligned by itself, as a rule.
+ * granule (pagemap.c) knows every address.  The system aligns to pages only.  So
+ * the first run is aligned by hand, and the others are asked for below the last
+ * one, or higher, where one was unmapped since: never lower, or a program that
+ * maps and unmaps would walk through all addresses, of which each part that was
+ * ever used has its piece of pagemap.c's table.
+ *
+ * Left to itself the system would offer the same hole again and again that is
+ * large enough but not aligned; and what is aligned by hand each time lies apart,
+ * which makes every run a mapping of its own, of which a process may have 65,530.
  */
 #include "config.h"
 
@@ -20,12 +26,33 @@
 
 #define MPOL_PREFERRED	1		/* linux/mempolicy.h is not in libc */
 
-static char *map(size_t size)
+/* Where the next run would best end; 0: anywhere.  Atomic [P1]: any value will do,
+ * the system takes it for a hint. */
+static uintptr_t next_end;
+
+static uintptr_t get_next_end(void)
 {
-	char *run = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	return __atomic_load_n(&next_end, __ATOMIC_RELAXED);
+}
+
+static void set_next_end(const char *end)
+{
+	__atomic_store_n(&next_end, (uintptr_t)end, __ATOMIC_RELAXED);
+}
+
+static char *map(uintptr_t hint, size_t size)
+{
+	char *run = mmap((void *)hint, size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return run == MAP_FAILED ? NULL : run;
+}
+
+static char *map_next(size_t size)
+{
+	uintptr_t end = get_next_end();
+
+	return map(end > size ? end - size : 0, size);
 }
 
 /* More than is needed, less what sticks out on both sides. */
@@ -35,7 +62,7 @@ static char *map_and_trim(size_t size)
 
 	if (size > SIZE_MAX - GRANULE)
 		return NULL;
-	wide = map(size + GRANULE);
+	wide = map(0, size + GRANULE);
 	if (!wide)
 		return NULL;
 	run = (char *)pages_round((uintptr_t)wide);
@@ -62,14 +89,16 @@ static void prefer_node(void *run, size_t size, int node)
 void *pages_map(size_t size, int node)
 {
 	int saved_errno = errno;
-	char *run = map(size);
+	char *run = map_next(size);
 
 	if (run && (uintptr_t)run % GRANULE) {
 		munmap(run, size);
 		run = map_and_trim(size);
 	}
-	if (run)
+	if (run) {
+		set_next_end(run);
 		prefer_node(run, size, node);
+	}
 	errno = saved_errno;
 	return run;
 }
@@ -83,6 +112,8 @@ void pages_unmap(void *run, size_t size)
 
 	if (munmap(run, size))
 		madvise(run, size, MADV_DONTNEED);
+	else if ((uintptr_t)run + size > get_next_end())
+		set_next_end((char *)run + size);
 	errno = saved_errno;
 }
 

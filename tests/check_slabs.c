@@ -48,6 +48,8 @@ static void *(*after_move)(size_t size);	/* who comes by, if anybody */
 static void *place;			/* of the next mapping of its size */
 static size_t place_size;
 static void *came_by;			/* what it got there */
+static char *hole;			/* large enough for a slab, not aligned;
+					   offered to who asks for no place */
 
 /* A page past a granule, in the middle of what nobody else has. */
 static char *map_unaligned(size_t size, int prot, int flags)
@@ -78,6 +80,8 @@ void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd,
 		flags |= MAP_FIXED_NOREPLACE;
 		place = NULL;
 	}
+	if (hole && !addr && size == SLAB_SIZE)
+		addr = hole;
 	p = unaligned ? map_unaligned(size, prot, flags)
 		      : __real_mmap(addr, size, prot, flags, fd, offset);
 	if (p != MAP_FAILED)
@@ -695,6 +699,73 @@ START_TEST(memory_goes_back_even_if_the_system_does_not_unmap_it)
 }
 END_TEST
 
+/* ---- where memory lies --------------------------------------------------- */
+
+START_TEST(slabs_lie_together_though_there_is_a_hole)
+{
+	unsigned int nr_apart = 0, i;
+
+	warm_up();
+	hole = map_unaligned(SLAB_SIZE, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS);
+	ck_assert(hole != MAP_FAILED);
+	__real_munmap(hole, SLAB_SIZE);
+	cache = make(SLAB_SIZE, 0);
+	fill(20);
+	for (i = 1; i < 20; i++)
+		nr_apart += (char *)objects[i] !=
+			    (char *)objects[i - 1] - SLAB_SIZE;
+	/* Something else may lie in the way.  It is all 19 without a hint. */
+	ck_assert_uint_lt(nr_apart, 10);
+	hole = NULL;
+	empty(20);
+	end();
+}
+END_TEST
+
+#define NR_PLACES	16
+
+static void *places[NR_PLACES];
+static unsigned int nr_places;
+
+/* False when there are too many. */
+static bool note_place(void *place_of_one)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_places; i++)
+		if (places[i] == place_of_one)
+			return true;
+	if (nr_places == NR_PLACES)
+		return false;
+	places[nr_places++] = place_of_one;
+	return true;
+}
+
+/* A program that takes and frees does not walk through all addresses, of which
+ * each part that was ever used has its piece of the map. */
+START_TEST(what_is_unmapped_and_mapped_is_in_few_places)
+{
+	int i, j;
+
+	warm_up();
+	nr_places = 0;
+	cache = make(SLAB_SIZE, 0);
+	fill(4);
+	for (i = 0; i < 100; i++) {
+		for (j = 0; j < 3; j++) {
+			kmem_cache_free(cache, objects[_i ? 2 - j : j]);
+			kmem_cache_shrink(cache);
+		}
+		fill(3);
+		for (j = 0; j < 3; j++)
+			ck_assert(note_place(objects[j]));
+	}
+	empty(4);
+	end();
+}
+END_TEST
+
 /* ---- reclaim ------------------------------------------------------------- */
 
 static unsigned int nr_reclaims;
@@ -1020,6 +1091,14 @@ static Suite *suite(void)
 #endif
 	tcase_add_test(tc,
 		memory_goes_back_even_if_the_system_does_not_unmap_it);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("addresses");
+	tcase_set_timeout(tc, TEST_TIMEOUT);
+	/* For do_valgrind in tools/qa.sh: there the system is another. */
+	tcase_set_tags(tc, "native");
+	tcase_add_test(tc, slabs_lie_together_though_there_is_a_hole);
+	tcase_add_loop_test(tc, what_is_unmapped_and_mapped_is_in_few_places,
+			    0, 2);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("reclaim");
 	tcase_set_timeout(tc, TEST_TIMEOUT);

@@ -282,7 +282,7 @@ do_drd()
 	needs taskset || return
 	within="taskset -c $(taskset -cp $$ | sed 's/.*[^0-9]//')"
 	# Magazines are ordered by atomics alone, also those of reserves.
-	KMEMPOOL_DEBUG=nolayer CK_EXCLUDE_TAGS="cancels forks spins" \
+	KMEMPOOL_DEBUG=nolayer CK_EXCLUDE_TAGS="cancels forks native spins" \
 	under_valgrind 'check_(fork|backend|order|registry|layer|recall|cached)' \
 		--tool=drd --report-signal-unlocked=no \
 		--suppressions="$top/tools/drd.supp"
