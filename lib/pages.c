@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define MPOL_PREFERRED	1		/* linux/mempolicy.h is not in libc */
+#define POPULATE_WRITE	23		/* MADV_*, of Linux 5.14 and glibc 2.35 */
 
 /* Where the next run would best end; 0: anywhere.  Atomic [P1]: any value will do,
  * the system takes it for a hint. */
@@ -101,6 +102,15 @@ void *pages_map(size_t size, int node)
 	}
 	errno = saved_errno;
 	return run;
+}
+
+bool pages_populate(void *run, size_t size)
+{
+	int saved_errno = errno;
+	bool populated = !madvise(run, size, POPULATE_WRITE);
+
+	errno = saved_errno;
+	return populated;
 }
 
 /* A run in the middle of others may be refused, since it would leave one

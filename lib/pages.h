@@ -5,6 +5,7 @@
 #ifndef LIB_PAGES_H
 #define LIB_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A run begins on a granule and is a multiple of it long. */
@@ -19,6 +20,8 @@ static inline size_t pages_round(size_t size)
 /* @size bytes of zeroes, or NULL.  @node: a hint, none if below 0.  Leaves
  * errno alone, as all here. */
 void *pages_map(size_t size, int node);
+/* Its memory is there before it is touched; false if the system cannot. */
+bool pages_populate(void *run, size_t size);
 void pages_unmap(void *run, size_t size);
 /* Of @run only @keep bytes are of use from now on; up to @used were touched. */
 void pages_drop(void *run, size_t used, size_t keep);

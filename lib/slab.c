@@ -12,9 +12,10 @@
  * A place is an object with what lies before it and behind it (checked.c);
  * mostly nothing.  A slab is one granule, 64 KiB, or as many as one object
  * needs: pages that were never touched are no memory, so that a slab costs what
- * is used of it.  What is left over moves the first place, by another amount in
- * each slab, so that objects at the same place of different slabs do not all
- * fall into the same few sets of the processor's caches.
+ * is used of it, unless it is populated since all of it soon will be (slabs.c).
+ * What is left over moves the first place, by another amount in each slab, so
+ * that objects at the same place of different slabs do not all fall into the
+ * same few sets of the processor's caches.
  *
  * 2. Free objects
  *
@@ -198,13 +199,14 @@ static size_t extent(const struct kmem_cache *cache)
 				       cache->layout.stride;
 }
 
-/* A header with a run. */
-static struct slab *get_run(struct kmem_cache *cache)
+/* A header with a run.  @soon: if it is new, with its memory. */
+static struct slab *get_run(struct kmem_cache *cache, bool soon)
 {
 	size_t size = cache->layout.run_size;
 	struct slab *slab = cache->shares_runs ? runs_get(size) : NULL;
 
 	if (slab) {
+		slab->populated = false;
 		/* What another cache touched and this one has no use for. */
 		pages_drop(slab->first, slab->free.size, extent(cache));
 		return slab;
@@ -213,10 +215,12 @@ static struct slab *get_run(struct kmem_cache *cache)
 	if (!slab)
 		return NULL;
 	slab->first = pages_map(size, cache->node);
-	if (slab->first)
-		return slab;
-	slab_header_put(slab);
-	return NULL;
+	if (!slab->first) {
+		slab_header_put(slab);
+		return NULL;
+	}
+	slab->populated = soon && pages_populate(slab->first, extent(cache));
+	return slab;
 }
 
 static void put_run(struct kmem_cache *cache, struct slab *slab, char *run,
@@ -240,10 +244,11 @@ static uint16_t *make_links(char *run, const struct layout *layout)
 	return memset(run + layout->run_size - size, 0, size);
 }
 
-struct slab *slab_make(struct kmem_cache *cache, unsigned int colour, gfp_t gfp)
+struct slab *slab_make(struct kmem_cache *cache, unsigned int colour, bool soon,
+		       gfp_t gfp)
 {
 	const struct layout *layout = &cache->layout;
-	struct slab *slab = get_run(cache);
+	struct slab *slab = get_run(cache, soon);
 	int cancel_state;
 	char *run;
 	int err;
@@ -327,18 +332,36 @@ static void *take_outside(struct slab *slab)
 	return slab_object(slab, index);
 }
 
-void *slab_take(struct slab *slab)
+static void take_inside(struct slab *slab, void **objects, size_t n)
 {
-	void *object;
+	char *fresh = slab_object(slab, slab->nr_fresh);
+	unsigned int stride = slab->cache->layout.stride;
+	void *object = slab->free.object;
+	size_t i;
 
-	slab->nr_used++;
-	if (slab->links)
-		return take_outside(slab);
-	object = slab->free.object;
-	if (!object)
-		return slab_object(slab, slab->nr_fresh++);
-	slab->free.object = *(void **)object;
-	return object;
+	for (i = 0; i < n && object; i++) {
+		objects[i] = object;
+		object = *(void **)object;
+	}
+	slab->free.object = object;
+	slab->nr_fresh = (uint16_t)(slab->nr_fresh + n - i);
+	for (; i < n; i++, fresh += stride)
+		objects[i] = fresh;
+}
+
+size_t slab_take(struct slab *slab, void **objects, size_t n)
+{
+	size_t nr_free = slab->cache->layout.nr - slab->nr_used, i;
+
+	if (n > nr_free)
+		n = nr_free;
+	slab->nr_used = (uint16_t)(slab->nr_used + n);
+	if (!slab->links)
+		take_inside(slab, objects, n);
+	else
+		for (i = 0; i < n; i++)
+			objects[i] = take_outside(slab);
+	return n;
 }
 
 bool slab_knows_free(const struct slab *slab, const void *object)

@@ -60,6 +60,7 @@ struct slab {
 	uint8_t			list;		/* enum slab_list_index */
 
 	/* fixed while the slab is */
+	bool			populated;	/* all its memory is there */
 	struct kmem_cache	*cache;		/* atomic [M1]; NULL: no slab */
 	char			*first;		/* place */
 	uint16_t		*links;		/* outside: one for each object */
@@ -71,9 +72,10 @@ int layout_init(struct layout *layout, unsigned int size, unsigned int align,
 
 /*
  * A slab of @cache, constructed, in no list; or NULL.  To be called without the
- * lock, as the other.  @colour: any number, another for each slab.
+ * lock, as the other.  @colour: any number, another for each slab.  @soon: all of
+ * it will be used, so its memory may as well be there at once.
  */
-struct slab *slab_make(struct kmem_cache *cache, unsigned int colour,
+struct slab *slab_make(struct kmem_cache *cache, unsigned int colour, bool soon,
 		       gfp_t gfp);
 /* @may_keep: the memory need not go back to the system (runs.c). */
 void slab_unmake(struct slab *slab, bool may_keep);
@@ -82,9 +84,9 @@ void slab_unmake(struct slab *slab, bool may_keep);
 struct slab *slab_header_get(void);
 void slab_header_put(struct slab *slab);
 
-/* With the lock.  One is free; one was taken.  In a checked cache it is on its
- * way between the two: checked.c says when it is out. */
-void *slab_take(struct slab *slab);
+/* With the lock.  Up to @n that are free: how many; one was taken.  In a checked
+ * cache it is on its way between the two: checked.c says when it is out. */
+size_t slab_take(struct slab *slab, void **objects, size_t n);
 void slab_give(struct slab *slab, void *object);
 /* Whether it is seen at one look that @object, an address in the slab, is free
  * already, or none. */

@@ -54,14 +54,21 @@
  * it is, until shrink.  The oldest goes first.  General caches of large objects
  * keep none, and share what is kept of their runs (runs.c).
  *
- * 6. Lock order
+ * 6. Populated slabs
+ *
+ * A slab that comes after sixteen others will be used up, as a rule: its memory
+ * is asked for at once, if every page has objects of its own.  That takes a tenth
+ * to a half less time than a fault for each page, and if it turns out wrong the
+ * cache is larger by a sixteenth, or that for each thread that made one.
+ *
+ * 7. Lock order
  *
  * The cache's lock is a leaf.  Slabs are made and unmade without it.  What is
  * written into an object for the first time may be a page fault, so whoever takes
  * one that was never handed out touches it before it can come back, without the
- * lock; its link is written with it.
+ * lock; its link is written with it.  That of a populated slab is there.
  *
- * 7. What this file does not do
+ * 8. What this file does not do
  *
  * It does not check what it is given, and asks nobody to let go when there is no
  * memory (layer.c).  While one thread makes a slab another that needs one makes
@@ -74,6 +81,9 @@
 #include <errno.h>
 
 #include "checked.h"
+
+#define MANY_SLABS	16
+#define MANY_STRIDE	4096		/* bytes */
 
 #define EVENTS_SHORTLY(nr_slabs)	(2 * (nr_slabs) + 16)
 #define EVENTS_OF_EPOCH(nr_slabs)	(2 * (nr_slabs) + 64)
@@ -139,6 +149,12 @@ static void enlist(struct kmem_cache *cache, struct slab *slab)
 	list_add(&cache->lists[list], slab);
 }
 
+/* [S1] Read without the lock by slabs_make(), for a guess. */
+static void set_nr_slabs(struct kmem_cache *cache, unsigned int nr)
+{
+	__atomic_store_n(&cache->nr_slabs, nr, __ATOMIC_RELAXED);
+}
+
 /* ---- empty slabs ------------------------------------------------------- */
 
 static unsigned int nr_to_keep(const struct kmem_cache *cache)
@@ -186,7 +202,7 @@ static struct slab *pop_oldest_empty(struct kmem_cache *cache)
 
 	list_remove(&cache->lists[SLAB_EMPTY], slab);
 	slab->list = SLAB_UNLISTED;
-	cache->nr_slabs--;
+	set_nr_slabs(cache, cache->nr_slabs - 1);
 	cache->slabs_returned++;
 	return slab;
 }
@@ -232,7 +248,7 @@ void slabs_add(struct kmem_cache *cache, struct slab *slab)
 			cache->keep = cache->min_partial;
 		cache->keep++;
 	}
-	cache->nr_slabs++;
+	set_nr_slabs(cache, cache->nr_slabs + 1);
 	cache->slabs_made++;
 	enlist(cache, slab);
 }
@@ -262,8 +278,8 @@ size_t slabs_take(struct kmem_cache *cache, void **objects, size_t n,
 		if (!slab)
 			break;
 		was = slab->nr_fresh;
-		objects[done++] = slab_take(slab);
-		*fresh |= slab->nr_fresh != was;
+		done += slab_take(slab, objects + done, n - done);
+		*fresh |= slab->nr_fresh != was && !slab->populated;
 		if (slab->nr_used > slab->high)
 			relist(cache, slab);
 	}
@@ -271,7 +287,7 @@ size_t slabs_take(struct kmem_cache *cache, void **objects, size_t n,
 	return done;
 }
 
-/* See section 6.  Nobody else has them, and nothing is in them. */
+/* See section 7.  Nobody else has them, and nothing is in them. */
 void slabs_touch(const struct kmem_cache *cache, void *const *objects, size_t n)
 {
 	size_t i;
@@ -282,12 +298,18 @@ void slabs_touch(const struct kmem_cache *cache, void *const *objects, size_t n)
 		*(volatile uintptr_t *)objects[i] = 0;
 }
 
+static bool will_be_used(const struct kmem_cache *cache)
+{
+	return cache->layout.stride <= MANY_STRIDE &&
+	       __atomic_load_n(&cache->nr_slabs, __ATOMIC_RELAXED) >= MANY_SLABS;
+}
+
 struct slab *slabs_make(struct kmem_cache *cache, gfp_t gfp)
 {
 	unsigned int colour = __atomic_fetch_add(&cache->colour, 1,
 						 __ATOMIC_RELAXED);
 	int saved_errno = errno;
-	struct slab *slab = slab_make(cache, colour, gfp);
+	struct slab *slab = slab_make(cache, colour, will_be_used(cache), gfp);
 
 	errno = saved_errno;
 	return slab;

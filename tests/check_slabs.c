@@ -16,11 +16,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <check.h>
 
 #include <kmempool/kmalloc.h>
 
+#include "cache.h"
 #include "pagemap.h"
 #include "suite.h"
 #include "testlib.h"
@@ -29,6 +31,7 @@
 #define SLAB_SIZE	65536u
 #define A_QUARTER	(SLAB_SIZE / 4)	/* of a slab, in bytes */
 #define NEVER		UINT32_MAX
+#define POPULATE_WRITE	23		/* MADV_*, of Linux 5.14 */
 
 /* ---- the system ---------------------------------------------------------- */
 
@@ -97,6 +100,19 @@ int __wrap_munmap(void *addr, size_t size)
 	}
 	atomic_fetch_sub(&nr_mapped, size);
 	return __real_munmap(addr, size);
+}
+
+static bool populate_fails;
+int __real_madvise(void *, size_t, int);
+int __wrap_madvise(void *, size_t, int);
+
+int __wrap_madvise(void *addr, size_t size, int advice)
+{
+	if (populate_fails && advice == POPULATE_WRITE) {
+		errno = EINVAL;
+		return -1;
+	}
+	return __real_madvise(addr, size, advice);
 }
 
 void *__real_mremap(void *, size_t, size_t, int, void *);
@@ -766,6 +782,77 @@ START_TEST(what_is_unmapped_and_mapped_is_in_few_places)
 }
 END_TEST
 
+static unsigned int nr_pages(void)
+{
+	return SLAB_SIZE / (unsigned int)sysconf(_SC_PAGESIZE);
+}
+
+static unsigned int pages_in_core(void *run)
+{
+	unsigned char in_core[SLAB_SIZE / 4096];
+	unsigned int nr = 0, i;
+
+	ck_assert_int_eq(mincore(run, SLAB_SIZE, in_core), 0);
+	for (i = 0; i < nr_pages(); i++)
+		nr += in_core[i] & 1u;
+	return nr;
+}
+
+/* Whether the system can do it, so that it shows: not if it does so by itself. */
+static bool system_can_populate(void)
+{
+	char *run = __real_mmap(NULL, SLAB_SIZE, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool can;
+
+	ck_assert(run != MAP_FAILED);
+	*run = 1;
+	can = pages_in_core(run) == 1 &&
+	      !madvise(run, SLAB_SIZE, POPULATE_WRITE);
+	__real_munmap(run, SLAB_SIZE);
+	return can;
+}
+
+/* The first slabs have what was touched of them; so have those of objects that
+ * are larger than a page, and all where the system does not know how. */
+START_TEST(a_slab_after_many_has_its_memory_at_once)
+{
+	static const unsigned int sizes[] = { 64, 4096, 4104, 64 };
+	struct kmem_cache_args args = { .cache_size = 1 };
+	unsigned int last = 0, in_core;
+	bool can, has;
+	uintptr_t run;
+	void *object;
+
+	if (!system_can_populate())
+		return;
+	populate_fails = _i == 3;
+	can = _i < 2;
+
+	cache = kmem_cache_create_args("made", sizes[_i], &args, 0);
+	ck_assert_ptr_nonnull(cache);
+	while (last < 20) {
+		object = kmem_cache_alloc(cache, GFP_KERNEL);
+		ck_assert_ptr_nonnull(object);
+		if (cache->nr_slabs == last)
+			continue;
+		last = cache->nr_slabs;
+		run = (uintptr_t)object & ~(uintptr_t)(SLAB_SIZE - 1);
+		in_core = pages_in_core((void *)run);
+		has = can && last > 16;
+		if (has)
+			ck_assert_uint_eq(in_core, nr_pages());
+		else
+			ck_assert_uint_le(in_core, 2);
+		/* Who takes its objects need not touch them. */
+		ck_assert(pagemap_find(object)->populated == has);
+	}
+	populate_fails = false;
+	ck_assert_int_eq(kmem_cache_reset(cache), 0);
+	end();
+}
+END_TEST
+
 /* ---- reclaim ------------------------------------------------------------- */
 
 static unsigned int nr_reclaims;
@@ -1091,6 +1178,7 @@ static Suite *suite(void)
 #endif
 	tcase_add_test(tc,
 		memory_goes_back_even_if_the_system_does_not_unmap_it);
+	tcase_add_loop_test(tc, a_slab_after_many_has_its_memory_at_once, 0, 4);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("addresses");
 	tcase_set_timeout(tc, TEST_TIMEOUT);

@@ -167,6 +167,30 @@ static void end_armed(const void *arg)
 	CHECK(nr_caches() == 0);
 }
 
+/* ---- the seventeenth slab ---------------------------------------------- */
+
+#define PAGE_OBJECTS	(16 * 16)	/* of a page each, in 16 slabs */
+
+/* Its memory is asked for at once; without that it is as good. */
+static void make_many(const void *unused)
+{
+	void *pages[PAGE_OBJECTS], *more;
+
+	(void)unused;
+	cache = kmem_cache_create("many", 4096, 0, 0, NULL);
+	CHECK(cache);
+	CHECK(kmem_cache_alloc_bulk(cache, GFP_KERNEL, PAGE_OBJECTS, pages));
+	fault_arm();
+	errno = MARK;
+	more = kmem_cache_alloc(cache, GFP_NOWAIT);
+	CHECK(errno == (more ? MARK : ENOMEM));
+	CHECK(more || fault_hits());
+	fault_disarm();
+	kmem_cache_free(cache, more);
+	kmem_cache_free_bulk(cache, PAGE_OBJECTS, pages);
+	end();
+}
+
 /* ---- using ------------------------------------------------------------- */
 
 struct use {
@@ -485,6 +509,7 @@ const struct scenario cache_scenarios[] = {
 
 	EVERY_CACHE("cache_alloc", "no wait", alloc_nowait),
 	EVERY_CACHE("cache_alloc", "with reclaim", alloc),
+	{ "cache_alloc", "many slabs", make_many, NULL },
 	EVERY_CACHE("cache_zalloc", "no wait", zalloc),
 	EVERY_CACHE("cache_alloc_bulk", "three slabs", alloc_bulk),
 	{ "cache_alloc", "constructed", use, USE(constructed, alloc_nowait) },

@@ -203,6 +203,7 @@ tests_check_slabs_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_slabs_CFLAGS = $(unit_cflags)
 tests_check_slabs_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=calloc \
+	-Wl,--wrap=madvise \
 	-Wl,--wrap=mmap \
 	-Wl,--wrap=mremap \
 	-Wl,--wrap=munmap \
