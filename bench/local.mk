@@ -117,6 +117,8 @@ bench_peers_SOURCES = \
 	bench/work_pairs.c \
 	$(bench_trials_sources)
 bench_peers_CPPFLAGS = $(AM_CPPFLAGS)
+# All are called by way of a pointer, as those that dlopen() has found are.
+bench_peers_CFLAGS = $(AM_CFLAGS) -fno-plt
 bench_peers_LDADD = libkmempool.la -lm
 if HAVE_GLIB
 bench_peers_SOURCES += bench/adapter_gslice.c
