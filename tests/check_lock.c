@@ -3,7 +3,8 @@
  * check_lock.c - the lock of one pool, and sleeping with it
  *
  * Linked with the library's own objects.  Each test is run with both kinds of
- * lock.
+ * lock, but for those of how the first one waits, which count its tries and do
+ * not really nap.
  */
 #include "config.h"
 
@@ -12,6 +13,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
 
 #include "deadline.h"
 #include "lock.h"
@@ -116,6 +119,86 @@ START_TEST(who_finds_it_taken_for_long_gets_it_in_the_end)
 	ck_assert(atomic_load(&taker.has_it));
 	ck_assert_int_eq(taker.errno_after, SLEEPER_ERRNO);
 	ck_assert_int_eq(taker.cancel_state_after, PTHREAD_CANCEL_ENABLE);
+	end();
+}
+END_TEST
+
+#define NR_STAND_BACK	16		/* times */
+#define NR_NAPS		8
+
+static int nr_refused;			/* tries that are to come */
+static int nr_tries;
+static int tries_before[NR_NAPS];	/* each nap */
+static int64_t nap_ns[NR_NAPS];
+static bool nap_can_be_cancelled;
+static int nr_naps;
+static bool naps_are_counted;
+
+int __real_pthread_spin_trylock(pthread_spinlock_t *);
+int __wrap_pthread_spin_trylock(pthread_spinlock_t *);
+int __real_clock_nanosleep(clockid_t, int, const struct timespec *,
+			   struct timespec *);
+int __wrap_clock_nanosleep(clockid_t, int, const struct timespec *,
+			   struct timespec *);
+
+int __wrap_pthread_spin_trylock(pthread_spinlock_t *word)
+{
+	if (!naps_are_counted)
+		return __real_pthread_spin_trylock(word);
+	nr_tries++;
+	return nr_refused-- > 0 ? EBUSY : __real_pthread_spin_trylock(word);
+}
+
+int __wrap_clock_nanosleep(clockid_t clock, int flags,
+			   const struct timespec *ts, struct timespec *left)
+{
+	int state;
+
+	if (!naps_are_counted)
+		return __real_clock_nanosleep(clock, flags, ts, left);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	nap_can_be_cancelled |= state != PTHREAD_CANCEL_DISABLE;
+	pthread_setcancelstate(state, NULL);
+	ck_assert_int_eq(clock, CLOCK_MONOTONIC);
+	ck_assert_int_eq(flags, 0);
+	ck_assert_int_lt(nr_naps, NR_NAPS);
+	tries_before[nr_naps] = nr_tries;
+	nap_ns[nr_naps++] = ts->tv_sec * INT64_C(1000000000) + ts->tv_nsec;
+	return 0;
+}
+
+/* The lock is had after so many tries. */
+static void take_after(int nr)
+{
+	nr_refused = nr - 1;
+	nr_tries = nr_naps = 0;
+	nap_can_be_cancelled = false;
+	naps_are_counted = true;
+	pool_lock_take(&lock);
+	naps_are_counted = false;
+	ck_assert_int_eq(nr_tries, nr);
+	pool_lock_release(&lock);
+}
+
+START_TEST(who_waits_stands_back_and_then_naps)
+{
+	static const int us[NR_NAPS] = { 20, 40, 80, 160, 320, 640, 640, 640 };
+	int nr, i, state;
+
+	make(0);
+	for (nr = 1; nr <= 1 + NR_STAND_BACK; nr++) {
+		take_after(nr);
+		ck_assert_int_eq(nr_naps, 0);
+	}
+	take_after(1 + NR_STAND_BACK + NR_NAPS);
+	ck_assert_int_eq(nr_naps, NR_NAPS);
+	for (i = 0; i < NR_NAPS; i++) {
+		ck_assert_int_eq(nap_ns[i], us[i] * INT64_C(1000));
+		ck_assert_int_eq(tries_before[i], 1 + NR_STAND_BACK + i);
+	}
+	ck_assert(!nap_can_be_cancelled);
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+	ck_assert_int_eq(state, PTHREAD_CANCEL_ENABLE);
 	end();
 }
 END_TEST
@@ -262,6 +345,7 @@ static Suite *locks(void)
 
 	tcase_set_timeout(taking, TEST_TIMEOUT);
 	tcase_add_loop_test(taking, one_at_a_time_has_it, 0, NR_KINDS);
+	tcase_add_test(taking, who_waits_stands_back_and_then_naps);
 	tcase_add_loop_test(taking,
 		who_finds_it_taken_for_long_gets_it_in_the_end, 0, NR_KINDS);
 	tcase_add_loop_test(taking,
