@@ -27,7 +27,7 @@
 #define MPOL_PREFERRED	1		/* linux/mempolicy.h is not in libc */
 #define POPULATE_WRITE	23		/* MADV_*, of Linux 5.14 and glibc 2.35 */
 
-/* Where the next run would best end; 0: anywhere.  Atomic [P1]: any value will do,
+/* Where the next run would best end; 0: anywhere.  Atomic [A1]: any value will do,
  * the system takes it for a hint. */
 static uintptr_t next_end;
 
