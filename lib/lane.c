@@ -17,8 +17,8 @@
  * has claimed it.  No lane is a thread's for longer than a call, so a thread
  * that exits, or is cancelled, leaves nothing behind.
  *
- * A pair of calls takes 2.9 ns with sequences, 23 with claims and, on the same
- * machine, 73 without any lane; magazines of each thread's own would save the
+ * A pair of calls takes 2.3 ns with sequences, 19 with claims and, on the same
+ * machine, 36 without any lane; magazines of each thread's own would save the
  * exchanges, but could not be had back from a thread that is stopped in a call.
  *
  * 2. Who writes what

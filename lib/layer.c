@@ -421,7 +421,8 @@ static struct magazine *reload(struct kmem_cache *cache)
 		magazine = pop_empty(layer);
 		if (!magazine)
 			return NULL;
-		fill(cache, magazine, layer->cap / (only_took ? 1 : 2), &fresh);
+		fill(cache, magazine, only_took ? layer->cap : layer->cap / 2,
+		     &fresh);
 		if (fresh && !cache->layout.outside) {
 			layer->untouched += magazine_nr(magazine);
 			return magazine;
