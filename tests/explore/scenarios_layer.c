@@ -204,24 +204,24 @@ static void *two[2];
 
 /* What a full lane has goes on while another uses it; half of it, if any was taken
  * before. */
-static void layer_handed_on(void)
+static void frees_against_use(bool by_cpu, bool used)
 {
-	layer_world(true, HALF / 2, 4);
+	layer_world(by_cpu, HALF / 2, 4);
 	two[0] = taken(cache);
 	two[1] = taken(cache);
-	fill_lane(false);
+	fill_lane(used);
 	explore_spawn("frees", frees_two, two);
 	explore_spawn("takes", takes_and_frees, &cache);
 }
 
+static void layer_handed_on(void)
+{
+	frees_against_use(true, false);
+}
+
 static void layer_halved(void)
 {
-	layer_world(true, HALF / 2, 4);
-	two[0] = taken(cache);
-	two[1] = taken(cache);
-	fill_lane(true);
-	explore_spawn("frees", frees_two, two);
-	explore_spawn("takes", takes_and_frees, &cache);
+	frees_against_use(true, true);
 }
 
 static void layer_shrink_against_use(void)
@@ -331,12 +331,7 @@ static void claimed_shrink_against_use(void)
 
 static void claimed_halved(void)
 {
-	layer_world(false, HALF / 2, 4);
-	two[0] = taken(cache);
-	two[1] = taken(cache);
-	fill_lane(true);
-	explore_spawn("frees", frees_two, two);
-	explore_spawn("takes", takes_and_frees, &cache);
+	frees_against_use(false, true);
 }
 
 /* An object is out, so the visitor's magazine must be left alone. */
