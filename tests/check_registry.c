@@ -472,18 +472,19 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_visit_may_end_the_walk);
 	tcase_add_test(tc, for_each_refuses_null);
 	tcase_add_test(tc, pools_in_the_callers_storage_are_visited_too);
+	tcase_add_test(tc, a_visit_that_ends_its_thread_lets_go_of_the_pool);
+	suite_add_tcase(s, tc);
+
+	tc = tcase_create("visited and destroyed");
+	tcase_set_timeout(tc, TEST_TIMEOUT);
+	tcase_set_tags(tc, "pins");	/* for do_drd in tools/qa.sh */
 	tcase_add_test(tc, destroy_waits_for_a_visit_to_end);
 	tcase_add_test(tc,
 		a_destroy_that_waits_for_a_visit_is_no_cancellation_point);
-	tcase_add_test(tc, a_visit_that_ends_its_thread_lets_go_of_the_pool);
 	tcase_add_test(tc, a_walk_is_not_disturbed_by_pools_that_come_and_go);
-	suite_add_tcase(s, tc);
-
-	tc = tcase_create("signals");
-	tcase_set_timeout(tc, TEST_TIMEOUT);
-	tcase_set_tags(tc, "signals");	/* for do_drd in tools/qa.sh */
 	tcase_add_test(tc, a_walk_in_a_signal_handler_waits_for_nobody);
 	suite_add_tcase(s, tc);
+
 	tc = tcase_create("report");
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test_raise_signal(tc, a_report_goes_where_it_was_told,
