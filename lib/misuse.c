@@ -42,7 +42,8 @@ static const char *state_of(const struct slab *slab, unsigned int index)
 	return on_its_way(slab, index) ? "on its way" : "free";
 }
 
-/* The bytes around @around, as far as they are of the object's place. */
+/* The bytes around @around, which is in the object's place, as far as they are of
+ * that. */
 static void copy_bytes(struct view *view, const struct slab *slab,
 		       const unsigned char *around)
 {
@@ -51,8 +52,6 @@ static void copy_bytes(struct view *view, const struct slab *slab,
 	const unsigned char *end = first + layout->stride;
 	const unsigned char *from = around - VIEW_BYTES / 2;
 
-	if (around < first || around >= end)
-		return;
 	if (around == view->object || from < view->object)
 		from = around < view->object ? around : view->object;
 	from -= (uintptr_t)from % 8;
