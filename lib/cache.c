@@ -46,7 +46,7 @@ void *cache_alloc(struct kmem_cache *cache, gfp_t gfp, const void *caller)
 	if (unlikely(!object))
 		return NULL;
 	if (unlikely(cache->checked) &&
-	    checked_hand_out(cache, &object, 1, gfp, caller))
+	    !checked_hand_out(cache, &object, 1, gfp, caller))
 		return NULL;
 	if (gfp & __GFP_ZERO)
 		memset(object, 0, cache->layout.size);
@@ -109,7 +109,7 @@ static COLD bool alloc_bulk(struct kmem_cache *cache, gfp_t gfp, size_t done,
 	}
 	if (!cache_take_all(cache, objects, done, n, gfp) ||
 	    (unlikely(cache->checked) &&
-	     checked_hand_out(cache, objects, n, gfp, caller))) {
+	     !checked_hand_out(cache, objects, n, gfp, caller))) {
 		errno = ENOMEM;
 		return false;
 	}

@@ -189,8 +189,9 @@ void checked_put_back(struct kmem_cache *cache, void **objects, size_t n)
 	slabs_untake(cache, objects, n);
 }
 
-static int make_all_new(struct kmem_cache *cache, void **objects, size_t n,
-			gfp_t gfp, const void *caller)
+/* Whether; if not, they were put back. */
+static bool make_all_new(struct kmem_cache *cache, void **objects, size_t n,
+			 gfp_t gfp, const void *caller)
 {
 	size_t i;
 
@@ -201,21 +202,21 @@ static int make_all_new(struct kmem_cache *cache, void **objects, size_t n,
 		for (i = 0; i < n; i++)
 			fill_free(cache, objects[i]);
 		checked_put_back(cache, objects, n);
-		return -ENOMEM;
+		return false;
 	}
-	return 0;
+	return true;
 }
 
-int checked_hand_out(struct kmem_cache *cache, void **objects, size_t n,
-		     gfp_t gfp, const void *caller)
+bool checked_hand_out(struct kmem_cache *cache, void **objects, size_t n,
+		      gfp_t gfp, const void *caller)
 {
 	size_t i;
 
-	if (make_all_new(cache, objects, n, gfp, caller))
-		return -ENOMEM;
+	if (!make_all_new(cache, objects, n, gfp, caller))
+		return false;
 	for (i = 0; i < n; i++)
 		set_link(cache, objects[i], LINK_OUT);
-	return 0;
+	return true;
 }
 
 /* ---- back -------------------------------------------------------------- */
@@ -273,14 +274,14 @@ void checked_take_back(struct kmem_cache *cache, void *object,
 
 /* ---- set aside --------------------------------------------------------- */
 
-int checked_set_aside(struct kmem_cache *cache, void **objects, size_t n,
-		      gfp_t gfp, const void *caller)
+bool checked_set_aside(struct kmem_cache *cache, void **objects, size_t n,
+		       gfp_t gfp, const void *caller)
 {
 	size_t i;
 
 	if (constructs_at_use(cache)) {
-		if (make_all_new(cache, objects, n, gfp, caller))
-			return -ENOMEM;
+		if (!make_all_new(cache, objects, n, gfp, caller))
+			return false;
 	} else {
 		for (i = 0; i < n; i++)
 			if (*link_of(objects[i]) == LINK_FRESH)
@@ -288,7 +289,7 @@ int checked_set_aside(struct kmem_cache *cache, void **objects, size_t n,
 	}
 	for (i = 0; i < n; i++)
 		set_link(cache, objects[i], LINK_BUSY);
-	return 0;
+	return true;
 }
 
 void checked_hand_over(struct kmem_cache *cache, void *object,

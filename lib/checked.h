@@ -13,13 +13,13 @@ bool checked_needed(slab_flags_t flags);
 unsigned int checked_before(slab_flags_t flags);
 unsigned int checked_after(slab_flags_t flags, unsigned int size);
 
-/* Objects that were free go to a user: 0, or -ENOMEM when a constructor failed,
- * and all of them were given back. */
-int checked_hand_out(struct kmem_cache *cache, void **objects, size_t n,
-		     gfp_t gfp, const void *caller);
-/* They are set aside in a sheaf instead: the same. */
-int checked_set_aside(struct kmem_cache *cache, void **objects, size_t n,
+/* Objects that were free go to a user; false: a constructor failed, and all of
+ * them were given back. */
+bool checked_hand_out(struct kmem_cache *cache, void **objects, size_t n,
 		      gfp_t gfp, const void *caller);
+/* They are set aside in a sheaf instead: the same. */
+bool checked_set_aside(struct kmem_cache *cache, void **objects, size_t n,
+		       gfp_t gfp, const void *caller);
 /* One of these goes to a user after all; the rest go back. */
 void checked_hand_over(struct kmem_cache *cache, void *object,
 		       const void *caller);

@@ -114,7 +114,7 @@ static bool fill(struct slab_sheaf *sheaf, gfp_t gfp, unsigned int n,
 	if (!cache_take_all(cache, objects, 0, lacking, gfp))
 		return false;
 	if (unlikely(cache->checked) &&
-	    checked_set_aside(cache, objects, lacking, gfp, caller))
+	    !checked_set_aside(cache, objects, lacking, gfp, caller))
 		return false;
 	sheaf->nr = n;
 	return true;
