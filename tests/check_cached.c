@@ -143,6 +143,23 @@ START_TEST(what_is_cached_is_taken_and_given_without_the_lock)
 }
 END_TEST
 
+/* By either way: one call asks the backend once, if there is one to ask. */
+START_TEST(a_backend_that_fails_is_counted_if_it_is_asked)
+{
+	unsigned int nr, i;
+
+	if (!make_pool(MANY, _i ? MEMPOOL_FIXED : 0))
+		return;
+	ck_assert_uint_eq(stats_of(pool).backend_failures, 0);
+	nr = warm(own_lane);
+	for (i = 0; i < 100; i++)
+		mempool_free(take_one(), pool);
+	ck_assert(is_loaded(own_lane));
+	ck_assert_uint_eq(stats_of(pool).backend_failures, _i ? 0 : nr + 100);
+	end_pool();
+}
+END_TEST
+
 START_TEST(statistics_say_whether_it_is_cached)
 {
 	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
@@ -176,6 +193,21 @@ START_TEST(statistics_say_whether_it_is_cached)
 	ck_assert_uint_eq(stats_of(pool).cached, can);
 	ck_assert(can == (pool->kmp_core->lanes != NULL));
 	end_pool();
+}
+END_TEST
+
+/* The next to get one may be a cache. */
+START_TEST(a_pool_that_ends_leaves_its_magazines_empty)
+{
+	unsigned int i;
+
+	if (!make_pool(MANY, 0))
+		return;
+	warm(own_lane);
+	mempool_free(take_one(), pool);
+	end_pool();
+	for (i = 0; i < lane_nr_online; i++)
+		ck_assert_uint_eq(magazine_nr(magazine_get()), 0);
 }
 END_TEST
 
@@ -1092,7 +1124,10 @@ static void add_when(Suite *s)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc,
 		what_is_cached_is_taken_and_given_without_the_lock, 0, 2);
+	tcase_add_loop_test(tc, a_backend_that_fails_is_counted_if_it_is_asked,
+			    0, 2);
 	tcase_add_loop_test(tc, statistics_say_whether_it_is_cached, 0, 5);
+	tcase_add_test(tc, a_pool_that_ends_leaves_its_magazines_empty);
 	tcase_add_test(tc, nothing_is_cached_before_it_was_quiet);
 	tcase_add_test(tc,
 		who_had_to_wait_ends_it_until_it_was_quiet_again);

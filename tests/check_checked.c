@@ -655,6 +655,24 @@ START_TEST(an_address_between_the_first_object_and_the_slab_is_refused)
 }
 END_TEST
 
+START_TEST(an_address_behind_the_last_object_of_a_slab_is_refused)
+{
+	const struct slab *slab;
+	void *p;
+
+	cache = kmem_cache_create("wide", 20000, 0, (slab_flags_t)_i << 1,
+				  NULL);
+	ck_assert_ptr_nonnull(cache);
+	kmempool_set_report(record, NULL);
+	p = take();
+	slab = pagemap_find(p);
+	refused(slab->first + (size_t)cache->layout.nr * cache->layout.stride,
+		"is in no object");
+	kmem_cache_free(cache, p);
+	end(cache);
+}
+END_TEST
+
 START_TEST(a_bulk_free_refuses_only_what_is_wrong)
 {
 	void *p[6];
@@ -1408,6 +1426,9 @@ static void add_addresses(Suite *s)
 		NR_COMBINATIONS);
 	tcase_add_test(tc, an_object_of_a_slab_that_went_back_is_refused);
 	tcase_add_test(tc, an_object_of_a_cache_that_was_destroyed_is_refused);
+	tcase_add_loop_test(tc,
+		an_address_behind_the_last_object_of_a_slab_is_refused,
+		1, NR_COMBINATIONS);
 	tcase_add_test(tc,
 		an_address_between_the_first_object_and_the_slab_is_refused);
 	tcase_add_test(tc, a_bulk_free_refuses_only_what_is_wrong);

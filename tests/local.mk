@@ -111,6 +111,7 @@ unit_tests = \
 	tests/check_registry \
 	tests/check_resize \
 	tests/check_retry \
+	tests/check_runs \
 	tests/check_sheaf \
 	tests/check_slabs \
 	tests/check_stats \
@@ -196,6 +197,9 @@ tests_check_resize_CFLAGS = $(unit_cflags)
 tests_check_resize_LDADD = $(unit_libs)
 tests_check_retry_CFLAGS = $(unit_cflags)
 tests_check_retry_LDADD = $(unit_libs)
+tests_check_runs_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_check_runs_CFLAGS = $(unit_cflags)
+tests_check_runs_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_sheaf_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_sheaf_CFLAGS = $(unit_cflags)
 tests_check_sheaf_LDFLAGS = $(AM_LDFLAGS) \
