@@ -143,8 +143,8 @@ static int make(struct kmem_cache **made, const char *name, unsigned int size,
 		goto free_memory;
 	if (pool_lock_init(&cache->lock, NULL))
 		goto free_name;
-	if (layer_init(&cache->layer, layer_stride(cache),
-		       layer_cap(cache, use, args.cache_size)))
+	if (!layer_init(&cache->layer, layer_stride(cache),
+			layer_cap(cache, use, args.cache_size)))
 		goto destroy_lock;
 	err = fork_watch();
 	if (!err)

@@ -124,7 +124,7 @@
 
 #define TWICE		SIZE_MAX
 
-int layer_init(struct layer *layer, size_t stride, unsigned int cap)
+bool layer_init(struct layer *layer, size_t stride, unsigned int cap)
 {
 	size_t most = stride ? CAP_BYTES / stride : 0;
 
@@ -133,16 +133,16 @@ int layer_init(struct layer *layer, size_t stride, unsigned int cap)
 	if (cap && cap < most)
 		most = cap;
 	if (most < CAP_LEAST || debug_no_layer)
-		return 0;
+		return true;
 	layer->lanes = lanes_make();
 	if (!layer->lanes)
-		return -ENOMEM;
+		return false;
 	if (lane_is_cpu)
 		layer->cpus = layer->lanes;
 	layer->cap_max = most < MAGAZINE_MAX ? (unsigned int)most
 					     : MAGAZINE_MAX;
 	layer->cap = layer->cap_max < CAP_FIRST ? layer->cap_max : CAP_FIRST;
-	return 0;
+	return true;
 }
 
 unsigned int layer_kind(const struct layer *layer)

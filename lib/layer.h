@@ -41,9 +41,9 @@ struct layer {
 	uint64_t	untouched;	/* objects that threads are about to load */
 };
 
-/* 0 or -ENOMEM.  @stride: bytes of an object; 0: no layer.  @cap: most objects
- * of a magazine; 0: what seems right. */
-int layer_init(struct layer *layer, size_t stride, unsigned int cap);
+/* False: no memory.  @stride: bytes of an object; 0: no layer.  @cap: most
+ * objects of a magazine; 0: what seems right. */
+bool layer_init(struct layer *layer, size_t stride, unsigned int cap);
 /* KMEM_CACHE_LAYER_* */
 unsigned int layer_kind(const struct layer *layer);
 /* Has nothing any more. */

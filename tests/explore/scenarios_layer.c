@@ -18,7 +18,7 @@ static void give_layer(struct kmem_cache *c, bool by_cpu)
 {
 	debug_no_layer = false;
 	cpus_begin(by_cpu);
-	require(!layer_init(&c->layer, 64, 0));
+	require(layer_init(&c->layer, 64, 0));
 	c->layer.cap = c->layer.cap_max = CAP;
 	debug_no_layer = true;
 }
