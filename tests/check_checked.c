@@ -94,6 +94,21 @@ static bool reported_place(void)
 	return reported(words);
 }
 
+/* The line of bytes that begins at @address. */
+static bool shown_from(const void *address)
+{
+	char words[64];
+
+	snprintf(words, sizeof(words), "\n  %p:", address);
+	return reported(words);
+}
+
+/* Any line of bytes. */
+static bool shown(void)
+{
+	return reported("\n  0x") || reported("\n  (nil)");
+}
+
 static uint64_t defects(struct kmem_cache *of)
 {
 	struct kmem_cache_stats stats;
@@ -487,6 +502,7 @@ START_TEST(a_size_that_an_overrun_left_is_not_believed)
 	ck_assert_uint_eq(checked_get_size(cache, p), SIZE);
 	kmem_cache_free(cache, p);
 	assert_report("the size behind the red zone");
+	ck_assert(reported(" 8 bytes at "));
 	p = take();
 	memset(p + SIZE, 0, 16);
 	kmem_cache_free(cache, p);
@@ -603,6 +619,7 @@ START_TEST(every_kind_of_address_is_refused_whatever_the_flags)
 	refused(p + 8, "not where an object begins: +8 bytes");
 	refused(p + SIZE - 1, "not where an object begins: +63 bytes");
 	refused(p + cache->layout.stride, "was never handed out");
+	ck_assert(!shown());
 	kmem_cache_free(cache, p);
 	assert_reports(0);
 	refused(p, "is free already");
@@ -1259,6 +1276,31 @@ START_TEST(a_report_function_may_use_caches_and_is_not_cancelled)
 }
 END_TEST
 
+/* Half of what is shown lies before what is wrong, as far as that is of the
+ * object; what is wrong before it comes first. */
+START_TEST(a_report_shows_the_bytes_around)
+{
+	static const int wrong[] = { -3, 0, 1, 31, 32, 39, 40, 100, 2000 };
+	static const int from[] = { -8, 0, 0, 0, 0, 0, 8, 64, 1968 };
+	unsigned char *p;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		cache = kmem_cache_create("wide", 2000, 0, ALL_CHECKS, NULL);
+		kmempool_set_report(record, NULL);
+		p = take();
+		kmem_cache_free(cache, p);
+		p[wrong[i]] ^= 1;
+		ck_assert_int_eq(kmem_cache_validate(cache), 1);
+		ck_assert_msg(shown_from(p + from[i]), "%d from %p: %s",
+			      wrong[i], (void *)p, last_report);
+		nr_reports = 0;
+		p[wrong[i]] ^= 1;
+		end(cache);
+	}
+}
+END_TEST
+
 START_TEST(a_report_leaves_errno_alone)
 {
 	unsigned char *p, *kept;
@@ -1497,6 +1539,7 @@ static void add_reports(Suite *s)
 	tcase_add_test(tc, a_child_is_not_taken_for_its_parent);
 	tcase_add_test(tc,
 		a_report_function_may_use_caches_and_is_not_cancelled);
+	tcase_add_test(tc, a_report_shows_the_bytes_around);
 	tcase_add_test(tc, a_report_leaves_errno_alone);
 	tcase_add_test(tc, without_a_report_function_it_is_written_to_stderr);
 	suite_add_tcase(s, tc);

@@ -11,11 +11,13 @@
 #endif
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <check.h>
@@ -24,10 +26,12 @@
 
 #include "cache.h"
 #include "pagemap.h"
+#include "pages.h"
 #include "suite.h"
 #include "testlib.h"
 
 #define MARK		4242		/* errno before a call */
+#define NO_NODE		1000
 #define SLAB_SIZE	65536u
 #define A_QUARTER	(SLAB_SIZE / 4)	/* of a slab, in bytes */
 #define NEVER		UINT32_MAX
@@ -853,6 +857,54 @@ START_TEST(a_slab_after_many_has_its_memory_at_once)
 }
 END_TEST
 
+/* Of a run only some is of use any more: pages of that are kept, also in part. */
+START_TEST(a_page_that_is_of_use_in_part_is_kept)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), i;
+	const size_t bytes[] = { 0, 1, 2, page - 1, page, page + 1, 2 * page };
+	char *run = pages_map(GRANULE, -1);
+
+	ck_assert_ptr_nonnull(run);
+	for (i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+		memset(run, 1, 3 * page);
+		if (pages_in_core(run) != 3)
+			break;		/* the system touches more by itself */
+		errno = MARK;
+		pages_drop(run, 3 * page, bytes[i]);
+		ck_assert_int_eq(errno, MARK);
+		ck_assert_uint_eq(pages_in_core(run),
+				  (bytes[i] + page - 1) / page);
+	}
+	pages_unmap(run, GRANULE);
+}
+END_TEST
+
+/* -1: the system knows no nodes.  <numaif.h> is not everywhere. */
+static int preferred_node(void *run)
+{
+	unsigned long mask = 0;
+	int mode = 0;
+
+	if (syscall(SYS_get_mempolicy, &mode, &mask, sizeof(mask) * CHAR_BIT,
+		    run, 2ul /* MPOL_F_ADDR */))
+		return -1;
+	return mode == 1 /* MPOL_PREFERRED */ ? __builtin_ctzl(mask) : NO_NODE;
+}
+
+START_TEST(memory_is_asked_for_near_the_node_that_is_wanted)
+{
+	char *anywhere = pages_map(GRANULE, -1), *near = pages_map(GRANULE, 0);
+	int node = preferred_node(anywhere);
+
+	if (node >= 0) {
+		ck_assert_int_eq(node, NO_NODE);
+		ck_assert_int_eq(preferred_node(near), 0);
+	}
+	pages_unmap(anywhere, GRANULE);
+	pages_unmap(near, GRANULE);
+}
+END_TEST
+
 /* ---- reclaim ------------------------------------------------------------- */
 
 static unsigned int nr_reclaims;
@@ -1179,6 +1231,9 @@ static Suite *suite(void)
 	tcase_add_test(tc,
 		memory_goes_back_even_if_the_system_does_not_unmap_it);
 	tcase_add_loop_test(tc, a_slab_after_many_has_its_memory_at_once, 0, 4);
+	tcase_add_test(tc, a_page_that_is_of_use_in_part_is_kept);
+	tcase_add_test(tc,
+		memory_is_asked_for_near_the_node_that_is_wanted);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("addresses");
 	tcase_set_timeout(tc, TEST_TIMEOUT);

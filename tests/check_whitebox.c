@@ -319,27 +319,31 @@ START_TEST(a_thread_gets_a_block_at_its_first_use)
 }
 END_TEST
 
+/* _i: by bulk. */
 START_TEST(nobody_asks_for_memory_with_the_lock_held)
 {
 	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	void *elements[2] = { NULL, NULL };
 	struct sleeper s;
-	void *element;
 	mempool_t *p;
 
 	/* A thread that waits before it has counted anything. */
 	attr.flags = MEMPOOL_FIXED;
 	p = mempool_create_attr(2, mempool_kmalloc, mempool_kfree, (void *)64,
 				&attr);
-	element = mempool_alloc_preallocated(p);
+	elements[0] = mempool_alloc_preallocated(p);
+	if (!_i)
+		elements[1] = mempool_alloc_preallocated(p);
 	asked_under_lock = false;
 	watched = p->kmp_core;
-	sleeper_start(&s, p, 2);
+	sleeper_start(&s, p, _i ? 2 : 0);
 	/* This thread looks at the pool, and so takes the lock, afterwards. */
 	while (!atomic_load(&nr_asked))
 		usleep(100);
 	watched = NULL;
 	ck_assert(wait_for_waiters(p, 1));
-	mempool_free(element, p);
+	mempool_free(elements[0], p);
+	mempool_free(elements[1], p);
 	ck_assert_int_eq(sleeper_join(&s), 0);
 	ck_assert(!asked_under_lock);
 	sleeper_free(&s);
@@ -905,7 +909,8 @@ static Suite *whitebox(void)
 	tcase_add_checked_fixture(counters, make_pool, end_pool);
 	tcase_set_timeout(counters, TEST_TIMEOUT);
 	tcase_add_test(counters, a_thread_gets_a_block_at_its_first_use);
-	tcase_add_test(counters, nobody_asks_for_memory_with_the_lock_held);
+	tcase_add_loop_test(counters, nobody_asks_for_memory_with_the_lock_held,
+			    0, 2);
 	tcase_add_test(counters,
 		an_ended_threads_block_goes_to_the_next_with_its_counts);
 	tcase_add_test(counters, a_thread_refused_a_block_counts_all_the_same);

@@ -109,6 +109,7 @@ unit_tests = \
 	tests/check_policy \
 	tests/check_recall \
 	tests/check_registry \
+	tests/check_report \
 	tests/check_resize \
 	tests/check_retry \
 	tests/check_runs \
@@ -193,6 +194,9 @@ tests_check_recall_LDFLAGS = $(lanes_wrapped)
 tests_check_recall_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_registry_CFLAGS = $(unit_cflags)
 tests_check_registry_LDADD = $(unit_libs)
+tests_check_report_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
+tests_check_report_CFLAGS = $(unit_cflags)
+tests_check_report_LDADD = libtestlib.la libkmempool_core.la $(CHECK_LIBS)
 tests_check_resize_CFLAGS = $(unit_cflags)
 tests_check_resize_LDADD = $(unit_libs)
 tests_check_retry_CFLAGS = $(unit_cflags)
