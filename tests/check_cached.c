@@ -196,6 +196,25 @@ START_TEST(statistics_say_whether_it_is_cached)
 }
 END_TEST
 
+/* The lane had a magazine, which is empty. */
+START_TEST(a_recall_in_vain_takes_nothing)
+{
+	void *last;
+
+	if (!make_pool(1, 0))
+		return;
+	warm(own_lane);
+	last = take_one();
+	ck_assert(is_loaded(own_lane));
+	errno = MARK;
+	ck_assert_ptr_null(_i ? mempool_alloc_preallocated(pool) : take_one());
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_uint_eq(nr_loaded_lanes(), 0);
+	mempool_free(last, pool);
+	end_pool();
+}
+END_TEST
+
 /* The next to get one may be a cache. */
 START_TEST(a_pool_that_ends_leaves_its_magazines_empty)
 {
@@ -1127,6 +1146,7 @@ static void add_when(Suite *s)
 	tcase_add_loop_test(tc, a_backend_that_fails_is_counted_if_it_is_asked,
 			    0, 2);
 	tcase_add_loop_test(tc, statistics_say_whether_it_is_cached, 0, 5);
+	tcase_add_loop_test(tc, a_recall_in_vain_takes_nothing, 0, 2);
 	tcase_add_test(tc, a_pool_that_ends_leaves_its_magazines_empty);
 	tcase_add_test(tc, nothing_is_cached_before_it_was_quiet);
 	tcase_add_test(tc,

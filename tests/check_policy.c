@@ -523,6 +523,22 @@ START_TEST(who_asks_after_the_bound_finds_that_the_first_was_served)
 }
 END_TEST
 
+START_TEST(who_could_have_had_more_than_enough_is_handed_it_after_the_bound)
+{
+	struct forged f;
+
+	empty_pool(3, 0, HOUR_NS);
+	forge(&f, 1);
+	give(0);
+	give(1);
+	ck_assert_int_eq(f.request.state, REQUEST_QUEUED);
+	let_an_hour_pass();
+	give(2);
+	end_forged(&f);
+	end_pool();
+}
+END_TEST
+
 START_TEST(who_was_told_in_vain_is_handed_what_comes_after_the_bound)
 {
 	struct forged f;
@@ -714,6 +730,17 @@ START_TEST(a_spinner_is_told_once_and_sees_what_was_written)
 	spin = SPIN_ROUSED;
 	ck_assert_int_eq(spin_until(&spin, &nr, 1, deadline_now_ns(),
 				    DEADLINE_NEVER), SPIN_ROUSED);
+}
+END_TEST
+
+START_TEST(a_spinner_spins_until_its_time_is_over)
+{
+	uint64_t now = deadline_now_ns(), until = now + 2000000;
+	uint32_t spin = SPIN_SPINNING;
+	unsigned int nr = 0;
+
+	ck_assert_int_eq(spin_until(&spin, &nr, 1, now, until), SPIN_AWAY);
+	ck_assert_uint_ge(deadline_now_ns(), until);
 }
 END_TEST
 
@@ -970,6 +997,8 @@ static Suite *policy(void)
 	tcase_add_loop_test(bound,
 		who_asks_after_the_bound_finds_that_the_first_was_served,
 			    0, NR_WAYS);
+	tcase_add_test(bound,
+		who_could_have_had_more_than_enough_is_handed_it_after_the_bound);
 	tcase_add_loop_test(bound,
 		who_was_told_in_vain_is_handed_what_comes_after_the_bound,
 			    0, NR_WAYS);
@@ -991,6 +1020,7 @@ static Suite *policy(void)
 	tcase_set_tags(spinning, "spins");	/* for do_drd in tools/qa.sh */
 	tcase_add_test(spinning,
 		a_spinner_is_told_once_and_sees_what_was_written);
+	tcase_add_test(spinning, a_spinner_spins_until_its_time_is_over);
 	tcase_add_test(spinning,
 		a_spinner_sees_elements_that_nobody_told_it_of);
 	tcase_add_loop_test(spinning,
