@@ -196,6 +196,44 @@ START_TEST(statistics_say_whether_it_is_cached)
 }
 END_TEST
 
+/* The reserve is full, nothing of it is cached, and nobody waits.  _i: by a
+ * thread that has not counted anything yet. */
+START_TEST(what_the_backend_gave_goes_back_to_it)
+{
+	struct freer freer;
+	void *element;
+
+	if (!make_pool(4, 0))
+		return;
+	backend_give(&backend, GIVE_ALWAYS);
+	element = take_one();
+	ck_assert(pool->kmp_gate != COUNTERS_CLOSED);
+	freer_start(&freer, pool, _i ? element : NULL);
+	freer_join(&freer);
+	mempool_free(_i ? NULL : element, pool);
+	ck_assert_uint_eq(backend_frees(&backend), 1);
+	ck_assert_uint_eq(stats_of(pool).free_backend, 1);
+	end_pool();
+}
+END_TEST
+
+START_TEST(a_bulk_has_the_room_of_what_is_cached)
+{
+	unsigned int nr;
+
+	if (!make_pool(MANY, 0))
+		return;
+	warm(own_lane);
+	for (nr = 0; nr_cached(own_lane); nr++)
+		elems[nr] = take_one();
+	ck_assert(is_loaded(own_lane));
+	ck_assert_uint_gt(core->reserve.nr + nr, core->room);
+	ck_assert_uint_le(nr, core->reserve.nr);
+	ck_assert_uint_eq(mempool_free_bulk(pool, elems, nr), nr);
+	end_pool();
+}
+END_TEST
+
 /* The lane had a magazine, which is empty. */
 START_TEST(a_recall_in_vain_takes_nothing)
 {
@@ -1146,6 +1184,8 @@ static void add_when(Suite *s)
 	tcase_add_loop_test(tc, a_backend_that_fails_is_counted_if_it_is_asked,
 			    0, 2);
 	tcase_add_loop_test(tc, statistics_say_whether_it_is_cached, 0, 5);
+	tcase_add_loop_test(tc, what_the_backend_gave_goes_back_to_it, 0, 2);
+	tcase_add_test(tc, a_bulk_has_the_room_of_what_is_cached);
 	tcase_add_loop_test(tc, a_recall_in_vain_takes_nothing, 0, 2);
 	tcase_add_test(tc, a_pool_that_ends_leaves_its_magazines_empty);
 	tcase_add_test(tc, nothing_is_cached_before_it_was_quiet);

@@ -711,6 +711,24 @@ START_TEST(waits_that_were_long_are_not)
 }
 END_TEST
 
+/* Of the time in which it was the first. */
+START_TEST(a_pool_learns_from_its_waits)
+{
+	uint64_t *recent_ns;
+	struct forged f;
+
+	empty_pool(1, 0, HOUR_NS);
+	recent_ns = &pool->kmp_core->waitq.recent_ns;
+	ck_assert_uint_eq(*recent_ns, 0);
+	forge(&f, 1);
+	let_an_hour_pass();
+	give(0);
+	ck_assert_uint_eq(*recent_ns, SPIN_MAX_NS / 4);
+	end_forged(&f);
+	end_pool();
+}
+END_TEST
+
 /* ---- spinning ---------------------------------------------------------- */
 
 START_TEST(a_spinner_is_told_once_and_sees_what_was_written)
@@ -1014,6 +1032,7 @@ static Suite *policy(void)
 	tcase_add_test(who, a_bound_thread_spins_for_one_on_another_cpu_only);
 	tcase_add_test(who, waits_that_were_short_are_spun_through);
 	tcase_add_test(who, waits_that_were_long_are_not);
+	tcase_add_test(who, a_pool_learns_from_its_waits);
 	suite_add_tcase(suite, who);
 
 	tcase_set_timeout(spinning, TEST_TIMEOUT);

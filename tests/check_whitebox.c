@@ -60,6 +60,20 @@ void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd,
 	return __real_mmap(addr, length, prot, flags, fd, offset);
 }
 
+static struct timespec standing;
+static atomic_bool clock_stands;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	if (!atomic_load(&clock_stands))
+		return __real_clock_gettime(clock, ts);
+	*ts = standing;
+	return 0;
+}
+
 static bool refuse_setspecific;
 
 int __real_pthread_setspecific(pthread_key_t key, const void *value);
@@ -709,6 +723,29 @@ START_TEST(a_wait_longer_than_any_bucket_counts_in_the_last)
 }
 END_TEST
 
+START_TEST(a_wait_shorter_than_a_microsecond_counts_in_the_first)
+{
+	struct mempool_core *core = pool->kmp_core;
+	struct sleeper s;
+	void *elems[2];
+
+	take_all(elems);
+	sleeper_start(&s, pool, 0);
+	ck_assert(wait_for_waiters(pool, 1));
+	clock_gettime(CLOCK_MONOTONIC, &standing);
+	atomic_store(&clock_stands, true);
+	core_lock(core);
+	core->waitq.head->since_ns = deadline_now_ns();
+	core_unlock(core);
+	mempool_free(elems[0], pool);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	atomic_store(&clock_stands, false);
+	sleeper_free(&s);
+	mempool_free(elems[1], pool);
+	ck_assert_uint_eq(stats_of(pool).wait_hist[0], 1);
+}
+END_TEST
+
 static void grow_meanwhile(void)
 {
 	ck_assert_int_eq(mempool_resize(pool, 64), 0);
@@ -938,6 +975,8 @@ static Suite *whitebox(void)
 		what_is_granted_to_a_request_under_cancellation_comes_back);
 	tcase_add_test(between,
 		a_wait_longer_than_any_bucket_counts_in_the_last);
+	tcase_add_test(between,
+		a_wait_shorter_than_a_microsecond_counts_in_the_first);
 	tcase_add_test(between,
 		a_growth_overtaken_by_a_larger_one_keeps_its_room);
 	suite_add_tcase(suite, between);

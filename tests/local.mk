@@ -233,6 +233,7 @@ tests_check_whitebox_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/lib
 tests_check_whitebox_CFLAGS = $(unit_cflags)
 tests_check_whitebox_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=calloc \
+	-Wl,--wrap=clock_gettime \
 	-Wl,--wrap=mmap \
 	-Wl,--wrap=pthread_mutexattr_setprotocol \
 	-Wl,--wrap=pthread_setspecific
