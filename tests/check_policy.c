@@ -729,6 +729,20 @@ START_TEST(a_pool_learns_from_its_waits)
 }
 END_TEST
 
+START_TEST(a_pool_knows_where_its_last_giver_ran)
+{
+	struct forged f;
+
+	empty_pool(1, 0, 0);
+	pool->kmp_core->waitq.giver_cpu = -1;
+	forge(&f, 1);
+	give(0);
+	ck_assert_int_ge(pool->kmp_core->waitq.giver_cpu, 0);
+	end_forged(&f);
+	end_pool();
+}
+END_TEST
+
 /* ---- spinning ---------------------------------------------------------- */
 
 START_TEST(a_spinner_is_told_once_and_sees_what_was_written)
@@ -1033,6 +1047,7 @@ static Suite *policy(void)
 	tcase_add_test(who, waits_that_were_short_are_spun_through);
 	tcase_add_test(who, waits_that_were_long_are_not);
 	tcase_add_test(who, a_pool_learns_from_its_waits);
+	tcase_add_test(who, a_pool_knows_where_its_last_giver_ran);
 	suite_add_tcase(suite, who);
 
 	tcase_set_timeout(spinning, TEST_TIMEOUT);
