@@ -343,6 +343,20 @@ START_TEST(a_deadline_that_is_gone_presses_nobody)
 }
 END_TEST
 
+/* Not when somebody looks at the clock. */
+START_TEST(without_a_bound_the_first_is_kept_at_once)
+{
+	struct forged f;
+
+	empty_pool(1, 0, 0);
+	forge(&f, 1);
+	ck_assert(f.request.kept);
+	give(0);
+	end_forged(&f);
+	end_pool();
+}
+END_TEST
+
 START_TEST(a_pool_with_priority_inheritance_has_no_bound)
 {
 	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
@@ -1016,6 +1030,7 @@ static Suite *policy(void)
 	tcase_add_loop_test(bound, nobody_passes_while_a_deadline_is_near,
 			    0, NR_WAYS);
 	tcase_add_test(bound, a_deadline_that_is_gone_presses_nobody);
+	tcase_add_test(bound, without_a_bound_the_first_is_kept_at_once);
 	tcase_add_test(bound, a_pool_with_priority_inheritance_has_no_bound);
 	tcase_add_loop_test(bound,
 		what_was_fetched_for_those_who_wait_goes_to_the_first,
