@@ -28,6 +28,7 @@
 #include "testlib.h"
 
 #define HOUR_NS		(3600 * NSEC_PER_SEC)
+#define MINUTE_MS	60000
 
 static struct backend b;
 static mempool_t *pool;
@@ -313,13 +314,41 @@ START_TEST(nobody_passes_while_a_deadline_is_near)
 
 	/* Nearer than two bounds. */
 	empty_pool(2, 0, HOUR_NS);
-	sleeper_start_until(&s, pool, 2, GFP_KERNEL, deadline_in_ms(3600000));
+	sleeper_start_until(&s, pool, 2, GFP_KERNEL,
+			    deadline_in_ms(2 * HOUR_MS - MINUTE_MS));
 	ck_assert(wait_for_waiters(pool, 1));
 	give(0);
 	ck_assert_ptr_null(come_new(_i));
 	give(1);
 	ck_assert_int_eq(sleeper_join(&s), 0);
 	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
+/* With each that waits before, by two bounds. */
+START_TEST(a_deadline_that_is_far_presses_nobody)
+{
+	struct sleeper s[2];
+	unsigned int i;
+
+	empty_pool(3, 0, HOUR_NS);
+	for (i = 0; i < 2; i++) {
+		sleeper_start_until(&s[i], pool, 2, GFP_KERNEL,
+				    deadline_in_ms((i + 1) * 2 * HOUR_MS +
+						   MINUTE_MS));
+		ck_assert(wait_for_waiters(pool, i + 1));
+	}
+	give(0);
+	elements[0] = come_new(0);
+	ck_assert_ptr_nonnull(elements[0]);
+	give(0);
+	give(1);
+	ck_assert_int_eq(sleeper_join(&s[0]), 0);
+	sleeper_free(&s[0]);
+	give(2);
+	ck_assert_int_eq(sleeper_join(&s[1]), 0);
+	sleeper_free(&s[1]);
 	end_pool();
 }
 END_TEST
@@ -546,6 +575,9 @@ START_TEST(who_could_have_had_more_than_enough_is_handed_it_after_the_bound)
 	give(0);
 	give(1);
 	ck_assert_int_eq(f.request.state, REQUEST_QUEUED);
+	/* It was told of the first. */
+	ck_assert_uint_eq(stats_of(pool).free_waiter, 1);
+	ck_assert_uint_eq(stats_of(pool).free_reserve, 1);
 	let_an_hour_pass();
 	give(2);
 	end_forged(&f);
@@ -1029,6 +1061,7 @@ static Suite *policy(void)
 		an_endless_stream_of_newcomers_ends_at_the_bound);
 	tcase_add_loop_test(bound, nobody_passes_while_a_deadline_is_near,
 			    0, NR_WAYS);
+	tcase_add_test(bound, a_deadline_that_is_far_presses_nobody);
 	tcase_add_test(bound, a_deadline_that_is_gone_presses_nobody);
 	tcase_add_test(bound, without_a_bound_the_first_is_kept_at_once);
 	tcase_add_test(bound, a_pool_with_priority_inheritance_has_no_bound);
