@@ -903,6 +903,24 @@ START_TEST(who_was_told_in_vain_and_may_not_spin_is_passed_by_nobody)
 }
 END_TEST
 
+/* Two of the three elements are in use.  _i: there are as many CPUs. */
+START_TEST(who_spins_has_a_cpu_besides_those_of_users)
+{
+	struct sleeper s;
+
+	atomic_store(&seen_cpus, _i ? 2 : 3);
+	empty_pool(3, 0, HOUR_NS);
+	give(2);
+	tell_in_vain(&s, 2);
+	ck_assert(wait_for_first(_i ? kept : spins));
+	give(0);
+	give(1);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
 /* False: it had seen the element by itself, and comes to the lock for it. */
 static bool is_served_while_it_spins(void)
 {
@@ -1105,6 +1123,8 @@ static Suite *policy(void)
 	tcase_add_test(spinning, a_spinner_spins_until_its_time_is_over);
 	tcase_add_test(spinning,
 		a_spinner_sees_elements_that_nobody_told_it_of);
+	tcase_add_loop_test(spinning,
+		who_spins_has_a_cpu_besides_those_of_users, 0, 2);
 	tcase_add_loop_test(spinning,
 		who_was_told_in_vain_and_may_not_spin_is_passed_by_nobody,
 			    0, NR_WAYS);
