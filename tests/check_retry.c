@@ -75,6 +75,31 @@ START_TEST(when_the_newest_request_is_cancelled_the_others_still_retry)
 }
 END_TEST
 
+/* For more than its retry_ms; nor when it is kicked. */
+START_TEST(a_fixed_pool_never_asks_its_backend_again)
+{
+	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
+	struct sleeper s;
+	void *element;
+
+	backend_init(&b, 64);
+	attr.retry_ms = 1;
+	attr.flags = MEMPOOL_FIXED;
+	pool = mempool_create_attr(1, backend_alloc, backend_free, &b, &attr);
+	ck_assert_ptr_nonnull(pool);
+	element = mempool_alloc(pool, GFP_KERNEL);
+	queue(&s, 1);
+	pause_ms(50);
+	mempool_kick(pool);
+	pause_ms(1);
+	ck_assert_uint_eq(backend_calls(&b), 1);
+	mempool_free(element, pool);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
+}
+END_TEST
+
 START_TEST(one_who_comes_when_all_others_hang_retries)
 {
 	struct sleeper s[3];
@@ -342,6 +367,7 @@ static Suite *suite(void)
 		when_the_newest_request_is_cancelled_the_others_still_retry);
 	tcase_add_test(tc,
 		when_the_newest_request_hangs_in_its_retry_the_others_still_retry);
+	tcase_add_test(tc, a_fixed_pool_never_asks_its_backend_again);
 	tcase_add_test(tc, one_who_comes_when_all_others_hang_retries);
 	tcase_add_test(tc, one_whose_retry_hung_leaves_the_next_to_another);
 	tcase_add_test(tc,
