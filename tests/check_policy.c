@@ -706,17 +706,36 @@ START_TEST(nobody_spins_where_others_need_the_cpus)
 }
 END_TEST
 
-static void *bound_spins(void *arg)
+/* Even if nothing is in use: who waits, waits for somebody. */
+START_TEST(who_spins_leaves_a_cpu_to_one_at_least)
 {
-	bool *ok = arg;
-	cpu_set_t set;
-	int cpu = sched_getcpu();
+	atomic_store(&seen_cpus, _i);
+	ck_assert(spin_begin(0, -1) == (_i > 1));
+}
+END_TEST
 
+/* The last that the process may run on; so the other is CPU 0, if it can be. */
+static int bind_to_last_cpu(void)
+{
+	int cpu = CPU_SETSIZE - 1;
+	cpu_set_t set;
+
+	sched_getaffinity(0, sizeof(set), &set);
+	while (!CPU_ISSET(cpu, &set))
+		cpu--;
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	sched_setaffinity(0, sizeof(set), &set);
+	return cpu;
+}
+
+static void *bound_spins(void *arg)
+{
+	int cpu = bind_to_last_cpu();
+	bool *ok = arg;
+
 	ok[0] = !spin_begin(1, cpu);
-	ok[1] = spin_begin(1, cpu + 1);
+	ok[1] = spin_begin(1, cpu ? 0 : 1);
 	if (ok[1])
 		end_spin();
 	return NULL;
@@ -1109,6 +1128,8 @@ static Suite *policy(void)
 	tcase_add_test(who, more_cpus_than_a_mask_can_tell_are_enough);
 	tcase_add_test(who, fewer_spin_than_there_are_cpus);
 	tcase_add_test(who, nobody_spins_where_others_need_the_cpus);
+	tcase_add_loop_test(who, who_spins_leaves_a_cpu_to_one_at_least,
+			    1, 3);
 	tcase_add_test(who, a_bound_thread_spins_for_one_on_another_cpu_only);
 	tcase_add_test(who, waits_that_were_short_are_spun_through);
 	tcase_add_test(who, waits_that_were_long_are_not);
