@@ -80,7 +80,7 @@ static int wait_for_all(struct mempool_core *core, void **slots,
 			unsigned int count, gfp_t gfp, uint64_t deadline_ns,
 			uint64_t kicks)
 {
-	int err = 0;
+	int err;
 
 	/* A bulk request may have become too long (bulk.c). */
 	if (count > 1 && count > core->bulk_nr)

@@ -337,6 +337,22 @@ START_TEST(free_bulk_gives_shares_back_too)
 }
 END_TEST
 
+START_TEST(the_tries_of_a_capped_pool_have_the_masks_of_any_other)
+{
+	make_pool(1, 4, 0);
+	elements[0] = mempool_alloc_preallocated(pool);
+	backend_fail_first(&b, 1);
+	elements[1] = mempool_alloc(pool, GFP_NOIO);
+	ck_assert_ptr_nonnull(elements[1]);
+	ck_assert_uint_eq(backend_calls(&b), 3);
+	ck_assert_uint_eq(backend_mask(&b, 1), FIRST_TRY(GFP_NOIO));
+	ck_assert_uint_eq(backend_mask(&b, 2), SECOND_TRY(GFP_NOIO));
+	give(0);
+	give(1);
+	end_pool();
+}
+END_TEST
+
 START_TEST(a_fixed_pool_can_be_capped)
 {
 	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
@@ -629,6 +645,8 @@ static Suite *suite(void)
 	tcase_add_test(tc,
 		what_goes_to_the_backend_at_max_nr_is_found_without_a_retry);
 	tcase_add_test(tc, free_bulk_gives_shares_back_too);
+	tcase_add_test(tc,
+		the_tries_of_a_capped_pool_have_the_masks_of_any_other);
 	tcase_add_test(tc, a_fixed_pool_can_be_capped);
 	tcase_add_test(tc, a_capped_pool_zeroes_like_any_other);
 	tcase_add_test(tc, noreserve_takes_a_share);

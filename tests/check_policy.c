@@ -841,13 +841,28 @@ START_TEST(a_spinner_spins_until_its_time_is_over)
 }
 END_TEST
 
+static void *put_one_late(void *nr)
+{
+	pause_ms(5);
+	__atomic_store_n((unsigned int *)nr, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* Early or late. */
 START_TEST(a_spinner_sees_elements_that_nobody_told_it_of)
 {
 	uint32_t spin = SPIN_SPINNING;
 	unsigned int nr = 1;
+	pthread_t thread;
 
 	ck_assert_int_eq(spin_until(&spin, &nr, 1, deadline_now_ns(),
 				    DEADLINE_NEVER), SPIN_AWAY);
+	nr = 0;
+	spin = SPIN_SPINNING;
+	pthread_create(&thread, NULL, put_one_late, &nr);
+	ck_assert_int_eq(spin_until(&spin, &nr, 1, deadline_now_ns(),
+				    DEADLINE_NEVER), SPIN_AWAY);
+	pthread_join(thread, NULL);
 }
 END_TEST
 
