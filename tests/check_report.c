@@ -17,6 +17,7 @@
 #include "deadline.h"
 #include "report.h"
 #include "suite.h"
+#include "testlib.h"
 #include "track.h"
 
 static struct report report;
@@ -102,6 +103,7 @@ static Suite *suite(void)
 	Suite *s = suite_create("report");
 	TCase *tc = tcase_create("report");
 
+	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, what_does_not_fit_is_cut_off);
 	tcase_add_test(tc, what_just_fits_is_whole);
 	tcase_add_test(tc, a_place_is_given_by_its_module_or_else_its_address);

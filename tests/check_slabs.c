@@ -893,15 +893,12 @@ static int preferred_node(void *run)
 
 START_TEST(memory_is_asked_for_near_the_node_that_is_wanted)
 {
-	char *anywhere = pages_map(GRANULE, -1), *near = pages_map(GRANULE, 0);
-	int node = preferred_node(anywhere);
+	char *run = pages_map(GRANULE, 0);
+	int node = preferred_node(run);
 
-	if (node >= 0) {
-		ck_assert_int_eq(node, NO_NODE);
-		ck_assert_int_eq(preferred_node(near), 0);
-	}
-	pages_unmap(anywhere, GRANULE);
-	pages_unmap(near, GRANULE);
+	if (node >= 0)
+		ck_assert_int_eq(node, 0);
+	pages_unmap(run, GRANULE);
 }
 END_TEST
 
