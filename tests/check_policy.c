@@ -635,6 +635,7 @@ END_TEST
 /* What the library sees; 0: as it is, TOO_MANY: more than a cpu_set_t holds. */
 #define TOO_MANY	(-1)
 static atomic_int seen_cpus;
+static atomic_uint nr_looks;
 
 int __real_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
 int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
@@ -644,6 +645,7 @@ int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
 	int nr = atomic_load(&seen_cpus);
 	int cpu;
 
+	atomic_fetch_add(&nr_looks, 1);
 	if (nr == 0)
 		return __real_sched_getaffinity(pid, size, set);
 	if (nr == TOO_MANY) {
@@ -711,6 +713,22 @@ START_TEST(who_spins_leaves_a_cpu_to_one_at_least)
 {
 	atomic_store(&seen_cpus, _i);
 	ck_assert(spin_begin(0, -1) == (_i > 1));
+}
+END_TEST
+
+/* Whoever is about to spin for the first time looks at the CPUs.  _i: not there. */
+START_TEST(nobody_spins_where_priorities_are_inherited)
+{
+	struct sleeper s;
+
+	empty_pool_with(_i ? MEMPOOL_PRIO_INHERIT : 0, 1, 0, 0);
+	atomic_store(&nr_looks, 0);
+	queue(&s, 0);
+	ck_assert_uint_eq(atomic_load(&nr_looks), _i ? 0 : 1);
+	give(0);
+	ck_assert_int_eq(sleeper_join(&s), 0);
+	sleeper_free(&s);
+	end_pool();
 }
 END_TEST
 
@@ -1145,6 +1163,8 @@ static Suite *policy(void)
 	tcase_add_test(who, nobody_spins_where_others_need_the_cpus);
 	tcase_add_loop_test(who, who_spins_leaves_a_cpu_to_one_at_least,
 			    1, 3);
+	tcase_add_loop_test(who, nobody_spins_where_priorities_are_inherited,
+			    0, 2);
 	tcase_add_test(who, a_bound_thread_spins_for_one_on_another_cpu_only);
 	tcase_add_test(who, waits_that_were_short_are_spun_through);
 	tcase_add_test(who, waits_that_were_long_are_not);
