@@ -107,8 +107,6 @@
 
 #include "layer.h"
 
-#include <errno.h>
-
 #include "cache.h"
 #include "checked.h"
 #include "debug.h"

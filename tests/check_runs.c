@@ -8,7 +8,6 @@
 #include <config.h>
 #endif
 
-#include <errno.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 
