@@ -27,13 +27,13 @@ static const char *rte_start(void)
 {
 	static char line[128];
 	char *args[MAX_ARGS];
-	int cpu[2] = { 0, 0 };
+	int cpu = 0;
 	int nr = 0;
 
-	cpus_first(cpu);
+	cpus_first(&cpu, 1);
 	snprintf(line, sizeof(line), "bench --no-huge --no-pci --no-shconf "
 		 "--no-telemetry --log-level error -m %d -l %d", MEMORY,
-		 cpu[0]);
+		 cpu);
 	args[0] = strtok(line, " ");
 	while (nr < MAX_ARGS - 1 && args[nr])
 		args[++nr] = strtok(NULL, " ");

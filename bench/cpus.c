@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
-int cpus_first(int cpu[2])
+int cpus_first(int *cpu, int most)
 {
 	static cpu_set_t cpus;
 	int nr = 0;
@@ -17,7 +17,7 @@ int cpus_first(int cpu[2])
 
 	if (!CPU_COUNT(&cpus) && sched_getaffinity(0, sizeof(cpus), &cpus))
 		return 0;
-	for (i = 0; i < CPU_SETSIZE && nr < 2; i++)
+	for (i = 0; i < CPU_SETSIZE && nr < most; i++)
 		if (CPU_ISSET(i, &cpus))
 			cpu[nr++] = i;
 	return nr;

@@ -150,7 +150,7 @@ static void time_relay(const struct options *o, const char *title,
 static void time_relays(const struct options *o, uint64_t *seed)
 {
 	int cpu[2];
-	int nr = cpus_first(cpu);
+	int nr = cpus_first(cpu, 2);
 
 	if (nr == 2)
 		time_relay(o, "across two cores", cpu, MAX_RELAY_ACROSS, seed);

@@ -16,9 +16,9 @@
  *              see that a goal can be reached and be missed
  *
  *   pair-SIZE  taking an object and giving it back, over and over
- *   pair-64x2  the same by two threads at once; the last table is the
- *              throughput of both to that of pair-64, in the same round and at
- *              best
+ *   pair-64xNR the same by so many threads at once, 2 to 16; the last tables
+ *              are the throughput of all to that of pair-64, in the same round
+ *              and at best
  *   batch-NR   taking so many and then giving all back, by one call for each;
  *              APR's pools go back as a whole
  *   bulk-NR    the same, by one call for all
@@ -32,10 +32,11 @@
  *   footprint, create, memory, mix
  *              a million objects, and objects of all sizes: as bench/slabs
  *
- * Each run is a process of its own, in threads on a CPU of their own; "least"
- * is the best stretch of all rounds, of a fifth of a millisecond or more, for
- * two threads of a whole one; "ratio" is the median of the time to that of the
- * first line in the same round.  "nothing" is what the loops take.
+ * Each run is a process of its own, in threads on a CPU of their own; what wants
+ * more CPUs than there are is left out, in words.  "least" is the best stretch
+ * of all rounds, of a fifth of a millisecond or more, for two threads and more
+ * of a whole one; "ratio" is the median of the time to that of the first line in
+ * the same round.  "nothing" is what the loops take.
  */
 #include "config.h"
 
@@ -69,16 +70,28 @@ static const struct section sections[] = {
 	{ "pair-64", "ns per pair", PART_PAIR, work_pairs, 64, 1, 1 },
 	{ "pair-256", "ns per pair", PART_PAIR, work_pairs, 256, 1, 1 },
 	{ "pair-4096", "ns per pair", PART_PAIR, work_pairs, 4096, 1, 1 },
-	{ "pair-64x2", "ns per pair of both together", PART_THREADS, work_pairs,
+	{ "pair-64x2", "ns per pair of all together", PART_THREADS, work_pairs,
 	  64, 2, 2 },
+	{ "pair-64x4", "ns per pair of all together", PART_THREADS, work_pairs,
+	  64, 4, 4 },
+	{ "pair-64x8", "ns per pair of all together", PART_THREADS, work_pairs,
+	  64, 8, 8 },
+	{ "pair-64x16", "ns per pair of all together", PART_THREADS, work_pairs,
+	  64, 16, 16 },
 	{ "batch-32", "ns per object", PART_BATCH, work_batches, 64, 32, 1 },
 	{ "batch-256", "ns per object", PART_BATCH, work_batches, 64, 256, 1 },
 	{ "bulk-32", "ns per object", PART_BULK, work_bulk, 64, 32, 1 },
 	{ "bulk-256", "ns per object", PART_BULK, work_bulk, 64, 256, 1 },
 	{ "across", "ns per object", PART_THREADS, work_across, 64, 2, 2 },
 	{ "reserve-1", "ns per pair", PART_RESERVE, work_pairs, 64, 1, 1 },
-	{ "reserve-2", "ns per pair of both together", PART_RESERVE, work_pairs,
+	{ "reserve-2", "ns per pair of all together", PART_RESERVE, work_pairs,
 	  64, 2, 2 },
+	{ "reserve-4", "ns per pair of all together", PART_RESERVE, work_pairs,
+	  64, 4, 4 },
+	{ "reserve-8", "ns per pair of all together", PART_RESERVE, work_pairs,
+	  64, 8, 8 },
+	{ "reserve-16", "ns per pair of all together", PART_RESERVE, work_pairs,
+	  64, 16, 16 },
 	{ "last", "us", PART_LAST, work_last, 64, 2, 2 },
 	{ "footprint", "bytes beyond 64", PART_HEAP, work_footprint,
 	  64, 1000000, 1 },
@@ -256,6 +269,9 @@ int main(int argc, char **argv)
 	trials_run(&trials);
 	trials_print(&trials);
 	trials_print_speedup(&trials, "pair-64x2", "pair-64");
+	trials_print_speedup(&trials, "pair-64x4", "pair-64");
+	trials_print_speedup(&trials, "pair-64x8", "pair-64");
+	trials_print_speedup(&trials, "pair-64x16", "pair-64");
 	if (o.csv) {
 		print_machine(o.csv);
 		trials_csv(&trials, o.csv);

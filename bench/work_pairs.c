@@ -9,7 +9,7 @@
 #include "workers.h"
 
 /* Objects that a pool is to have: more than all that is cached on the way. */
-#define NR_OBJECTS	8191
+#define NR_OBJECTS	16383
 #define MAX_BATCH	256
 
 static void pairs(struct worker *worker, size_t nr)

@@ -32,7 +32,7 @@ void crew_run(struct crew *crew, size_t nr)
 	int cpu[MAX_WORKERS];
 	size_t i;
 
-	if (cpus_first(cpu) < (int)nr ||
+	if (cpus_first(cpu, MAX_WORKERS) < (int)nr ||
 	    pthread_barrier_init(&crew->start, NULL, (unsigned int)nr))
 		abort();
 	crew->start_ns = now_ns();
@@ -50,7 +50,7 @@ bool workers_fit(size_t nr)
 {
 	int cpu[MAX_WORKERS];
 
-	return cpus_first(cpu) >= (int)nr;
+	return cpus_first(cpu, MAX_WORKERS) >= (int)nr;
 }
 
 /* Puts what was done between two times into the windows between them. */

@@ -13,7 +13,7 @@
 
 #include "work.h"
 
-#define MAX_WORKERS	2
+#define MAX_WORKERS	16
 
 /* What is done is also counted by when it was: all threads' work in the best of
  * these is what they come to when nothing keeps one of them from running. */
