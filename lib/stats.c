@@ -14,7 +14,7 @@
 #include "sized.h"
 
 #define DRAIN_STEP_MAX_NS	NSEC_PER_MSEC
-#define DRAIN_STEP_MIN_NS	(20 * NSEC_PER_USEC)
+#define DRAIN_STEP_MIN_NS	(NSEC_PER_MSEC / 64)
 
 /*
  * Frees first, then allocations: an element whose free is seen was allocated
@@ -106,7 +106,5 @@ int mempool_drain_until(mempool_t *pool, const struct timespec *deadline)
 							   : deadline_ns);
 		if (step_ns < DRAIN_STEP_MAX_NS)
 			step_ns *= 2;
-		if (step_ns > DRAIN_STEP_MAX_NS)
-			step_ns = DRAIN_STEP_MAX_NS;
 	}
 }

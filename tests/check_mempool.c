@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <check.h>
 
@@ -1117,6 +1118,26 @@ START_TEST(after_shutdown_who_need_not_sleep_is_served)
 }
 END_TEST
 
+/* Often at first, then every millisecond. */
+START_TEST(drain_looks_neither_all_the_time_nor_seldom)
+{
+	struct backend b;
+	mempool_t *pool = pool_of_1(&b);
+	void *slot = mempool_alloc(pool, GFP_KERNEL);
+	struct rusage before, after;
+	struct timespec deadline;
+
+	getrusage(RUSAGE_THREAD, &before);
+	deadline = deadline_in_ms(100);
+	ck_assert_int_eq(mempool_drain_until(pool, &deadline), -ETIMEDOUT);
+	getrusage(RUSAGE_THREAD, &after);
+	ck_assert_int_ge(after.ru_nvcsw - before.ru_nvcsw, 3);
+	ck_assert_int_le(after.ru_nvcsw - before.ru_nvcsw, 200);
+	mempool_free(slot, pool);
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("mempool");
@@ -1216,6 +1237,11 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_deadline_before_the_epoch_is_a_past_one);
 	tcase_add_test(tc, after_shutdown_who_would_sleep_is_cancelled);
 	tcase_add_test(tc, after_shutdown_who_need_not_sleep_is_served);
+	suite_add_tcase(s, tc);
+
+	tc = tcase_create("drain");
+	tcase_set_timeout(tc, TEST_TIMEOUT);
+	tcase_add_test(tc, drain_looks_neither_all_the_time_nor_seldom);
 	suite_add_tcase(s, tc);
 	return s;
 }
