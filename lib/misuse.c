@@ -222,11 +222,10 @@ static void look(struct stray *stray, struct kmem_cache *cache,
 	stray->cache = cache;
 	stray->address = address;
 	stray->seen = false;
-	stray->is_object = false;
 	stray->slab = pagemap_find(address);
 	stray->owner = stray->slab ? slab_cache(stray->slab) : NULL;
-	if (stray->owner && !registry_walk(&registry_caches, look_in, stray))
-		stray->owner = NULL;
+	if (stray->owner)
+		registry_walk(&registry_caches, look_in, stray);
 }
 
 static void add_what_is_wrong(struct report *report, const struct stray *stray)

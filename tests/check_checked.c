@@ -905,6 +905,31 @@ START_TEST(constructors_run_around_each_use_with_consistency_checks)
 }
 END_TEST
 
+static int give_back(void *object, void *arg, gfp_t gfp)
+{
+	(void)arg; (void)gfp;
+	kmem_cache_free(cache, object);
+	return 0;
+}
+
+/* It is another thread's, for all that is known. */
+START_TEST(a_report_does_not_look_into_an_object_on_its_way)
+{
+	struct kmem_cache_args args = { .ctor_try = give_back };
+	void *p;
+
+	kmempool_set_report(record, NULL);
+	cache = kmem_cache_create_args("built", SIZE, &args, ALL_CHECKS);
+	p = take();
+	ck_assert_msg(strstr(last_report, "on its way") &&
+		      strstr(last_report, "of cache built\n  now given back"),
+		      "%s", last_report);
+	assert_report("is free already");
+	kmem_cache_free(cache, p);
+	end(cache);
+}
+END_TEST
+
 START_TEST(constructed_objects_are_poisoned_only_with_consistency_checks)
 {
 	unsigned char *p;
@@ -1247,6 +1272,8 @@ static void use_caches(const char *text, void *arg)
 	pthread_testcancel();
 }
 
+static int cancel_state_after = -1;
+
 static void *misuse_in_thread(void *arg)
 {
 	unsigned char *p = kmem_cache_alloc(cache, GFP_KERNEL);
@@ -1256,6 +1283,7 @@ static void *misuse_in_thread(void *arg)
 	kmem_cache_validate(cache);
 	kmem_cache_free(cache, p);
 	kmem_cache_free(cache, p);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state_after);
 	return arg;
 }
 
@@ -1270,6 +1298,7 @@ START_TEST(a_report_function_may_use_caches_and_is_not_cancelled)
 	pthread_create(&thread, NULL, misuse_in_thread, cache);
 	pthread_join(thread, &result);
 	ck_assert_ptr_eq(result, cache);
+	ck_assert_int_eq(cancel_state_after, PTHREAD_CANCEL_ENABLE);
 	assert_reports(3);
 	end(cache);
 	end(other);
@@ -1505,6 +1534,7 @@ static void add_constructors(Suite *s)
 
 	tcase_add_test(tc,
 		constructors_run_around_each_use_with_consistency_checks);
+	tcase_add_test(tc, a_report_does_not_look_into_an_object_on_its_way);
 	tcase_add_test(tc,
 		constructed_objects_are_poisoned_only_with_consistency_checks);
 	tcase_add_test(tc, a_constructor_that_fails_at_hand_out_leaks_nothing);

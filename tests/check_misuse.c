@@ -26,7 +26,9 @@
 #include <kmempool/mempool.h>
 #include <kmempool/slab.h>
 
+#include "cache.h"
 #include "kmalloc.h"
+#include "misuse.h"
 #include "suite.h"
 #include "testlib.h"
 
@@ -327,6 +329,134 @@ START_TEST(freeing_the_middle_of_large_memory_stops_the_program)
 }
 END_TEST
 
+/* ---- words ------------------------------------------------------------- */
+
+/* White-box: of an object that there is not. */
+#define NAME		"a name as long as the one of a cache that is cut off"
+#define NAME_CUT	"a name as long as the one of a cache that is cu"
+
+static const unsigned char shown[20] = "0A ~\x7f\x1f\n!/abcdefghij";
+static const struct view view = {
+	.cache = "other", .slab = NAME, .object = shown + 1, .state = "at rest",
+	.size = 18, .index = 3, .nr = 7, .from = shown, .nr_bytes = 20,
+	.bytes = "0A ~\x7f\x1f\n!/abcdefghij",
+};
+
+static void assert_text(const char *first_line)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "libkmempool: cache " NAME_CUT ": %s\n"
+		 "  object %p of 18 bytes, at rest, number 3 of 7 in the slab "
+		 "at %p of cache other\n"
+		 "  %p: 30 41 20 7e 7f 1f 0a 21 2f 61 62 63 64 65 66 67"
+		 "  0A ~...!/abcdefg\n"
+		 "  %p: 68 69 6a 00                                    "
+		 "  hij.\n", first_line, (const void *)(shown + 1), NAME,
+		 (const void *)shown, (const void *)(shown + 16));
+	ck_assert_str_eq(last_report, text);
+	assert_reports(1, "");
+}
+
+static void assert_damage(int first, int last, const char *is)
+{
+	struct damage damage = {
+		"the end", shown + first, shown + last, 0x6b
+	};
+	char line[256];
+
+	misuse_damage(cache, &view, &damage, "now");
+	snprintf(line, sizeof(line), "the end was overwritten, as is seen now: "
+		 "%d bytes at %p, which is the object%+d, where 0x6b should "
+		 "be%s", last - first + 1, (const void *)(shown + first),
+		 first - 1, is);
+	assert_text(line);
+}
+
+START_TEST(damage_is_told_word_for_word)
+{
+	kmempool_set_report(record, NULL);
+	cache = kmem_cache_create(NAME, SIZE, 0, 0, NULL);
+	assert_damage(3, 5, " and 0x7e is");
+	/* Not all of it is shown. */
+	assert_damage(0, 0, " and 0x30 is");
+	assert_damage(19, 22, " and 0 is");
+	assert_damage(20, 20, "");
+	assert_damage(-1, 2, "");
+	kmem_cache_destroy(cache);
+}
+END_TEST
+
+START_TEST(a_broken_list_is_told_word_for_word)
+{
+	kmempool_set_report(record, NULL);
+	cache = kmem_cache_create(NAME, SIZE, 0, 0, NULL);
+	misuse_list(cache, &view);
+	assert_text("the free list of a slab is broken, at the last or "
+		    "behind:");
+	kmem_cache_destroy(cache);
+}
+END_TEST
+
+START_TEST(a_free_is_told_with_its_address)
+{
+	unsigned char *object;
+	char words[128];
+
+	kmempool_set_report(record, NULL);
+	cache = kmem_cache_create("element", SIZE, 0, ALL_CHECKS, NULL);
+	object = kmem_cache_alloc(cache, GFP_KERNEL);
+	kmem_cache_free(cache, object + 1);
+	snprintf(words, sizeof(words), "libkmempool: cache element: %p was "
+		 "given back to it, but is not where an object begins: +1 "
+		 "bytes from there\n  object %p of", (void *)(object + 1),
+		 (void *)object);
+	assert_reports(1, words);
+	kmem_cache_free(cache, object);
+	kmem_cache_destroy(cache);
+}
+END_TEST
+
+/* A slab with its free list outside: out, on the way in, on the way out, free;
+ * never handed out. */
+START_TEST(an_objects_state_is_told_if_it_is_known)
+{
+	static const char *const states[] = {
+		"in use", "on its way", "on its way", "free", "never handed out"
+	};
+	uint16_t links[] = { LINK_OUT, LINK_BUSY, LINK_FRESH, LINK_END, 0 };
+	static char places[5 * 256];
+	struct slab slab = { .nr_fresh = 4, .nr_used = 3, .links = links,
+			     .first = places };
+	struct view seen;
+	unsigned int i;
+
+	slab.cache = kmem_cache_create("element", SIZE, 0, 0, NULL);
+	for (i = 0; i < 5; i++) {
+		bool shows = i == 0 || i == 3;
+
+		seen.tracked = true;
+		view_take(&seen, &slab, i, NULL, false);
+		ck_assert_str_eq(seen.state, states[i]);
+		ck_assert_uint_eq(seen.index, i);
+		ck_assert_uint_eq(seen.nr, slab.cache->layout.nr);
+		ck_assert(!seen.tracked);
+		ck_assert_uint_eq(seen.nr_bytes, shows ? VIEW_BYTES : 0);
+	}
+	view_take(&seen, &slab, 1, NULL, true);
+	ck_assert_uint_eq(seen.nr_bytes, VIEW_BYTES);
+	/* Inside, only the next that is handed out is seen to be free. */
+	slab.links = NULL;
+	slab.free.object = slab_object(&slab, 1);
+	view_take(&seen, &slab, 0, NULL, false);
+	ck_assert_str_eq(seen.state, "in use, or free");
+	view_take(&seen, &slab, 1, NULL, false);
+	ck_assert_str_eq(seen.state, "free");
+	kmem_cache_destroy(slab.cache);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("misuse");
@@ -358,6 +488,14 @@ static Suite *suite(void)
 		freeing_the_middle_of_memory_by_size_is_one_defect);
 	tcase_add_test_raise_signal(tc,
 		freeing_the_middle_of_large_memory_stops_the_program, SIGABRT);
+	suite_add_tcase(s, tc);
+
+	tc = tcase_create("words");
+	tcase_set_timeout(tc, TEST_TIMEOUT);
+	tcase_add_test(tc, damage_is_told_word_for_word);
+	tcase_add_test(tc, a_broken_list_is_told_word_for_word);
+	tcase_add_test(tc, a_free_is_told_with_its_address);
+	tcase_add_test(tc, an_objects_state_is_told_if_it_is_known);
 	suite_add_tcase(s, tc);
 	return s;
 }
