@@ -78,7 +78,7 @@ static struct mempool_core *make_core(unsigned int min_nr,
 	core->slot = counters_get_slot();
 	if (!core->slot)
 		goto free_name;
-	if (reserve_init(&core->reserve, min_nr))
+	if (!reserve_init(&core->reserve, min_nr))
 		goto put_slot;
 	core->min_nr = min_nr;
 	core->room = min_nr;

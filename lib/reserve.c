@@ -7,7 +7,6 @@
 #include "reserve.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,15 +15,15 @@ void **reserve_make_room(unsigned int cap)
 	return calloc(cap ? cap : 1, sizeof(void *));
 }
 
-int reserve_init(struct reserve *reserve, unsigned int cap)
+bool reserve_init(struct reserve *reserve, unsigned int cap)
 {
 	reserve->elems = reserve_make_room(cap);
 	if (!reserve->elems)
-		return -ENOMEM;
+		return false;
 	reserve->nr = 0;
 	reserve->cap = cap ? cap : 1;
 	reserve->low = cap;
-	return 0;
+	return true;
 }
 
 void reserve_fini(struct reserve *reserve)

@@ -13,6 +13,7 @@
 #define LIB_RESERVE_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <string.h>
 
 struct reserve {
@@ -24,7 +25,7 @@ struct reserve {
 };
 
 /* 0 or -ENOMEM */
-int reserve_init(struct reserve *reserve, unsigned int cap);
+bool reserve_init(struct reserve *reserve, unsigned int cap);
 /* The reserve must be empty. */
 void reserve_fini(struct reserve *reserve);
 
