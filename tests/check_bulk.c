@@ -272,6 +272,32 @@ START_TEST(a_bulk_past_its_deadline_makes_all_tries_before_the_sleep)
 }
 END_TEST
 
+/* Gives only what the pool is made with; then an element comes back while it
+ * tries hard. */
+static void *fails_meanwhile(gfp_t gfp_mask, void *pool_data)
+{
+	if (!pool)
+		return backend_alloc(gfp_mask, pool_data);
+	if (gfp_mask & __GFP_DIRECT_RECLAIM)
+		give(0, 1);
+	return NULL;
+}
+
+START_TEST(bulk_looks_into_the_reserve_again_before_it_waits)
+{
+	void *slot;
+
+	backend_init(&b, ELEMENT_SIZE);
+	pool = NULL;
+	pool = mempool_create(1, fails_meanwhile, backend_free, &b);
+	take(0, 1);
+	ck_assert_int_eq(mempool_alloc_bulk(pool, &slot, 1), 0);
+	ck_assert_uint_eq(stats_of(pool).waits, 0);
+	mempool_free(slot, pool);
+	ck_assert(pool_end(pool, &b));
+}
+END_TEST
+
 /* ---- waiting ------------------------------------------------------------- */
 
 START_TEST(elements_collect_for_a_bulk_at_the_head)
@@ -836,6 +862,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_failed_bulk_keeps_nothing_from_the_backend);
 	tcase_add_test(tc,
 		a_bulk_past_its_deadline_makes_all_tries_before_the_sleep);
+	tcase_add_test(tc,
+		bulk_looks_into_the_reserve_again_before_it_waits);
 	suite_add_tcase(s, tc);
 
 	tc = tcase_create("waiting");

@@ -160,6 +160,24 @@ START_TEST(a_backend_that_fails_is_counted_if_it_is_asked)
 }
 END_TEST
 
+START_TEST(a_cpu_may_have_a_part_of_half_the_reserve)
+{
+	unsigned int two_each = 2 * lane_nr_online;
+
+	if (!make_pool(MANY, 0))
+		return;
+	backend_give(&backend, GIVE_ALWAYS);
+	ck_assert_int_eq(mempool_resize(pool, (int)(9 * two_each)), 0);
+	ck_assert_uint_eq(core->cached.cap, 9);
+	ck_assert_int_eq(mempool_resize(pool, (int)((MAGAZINE_MAX + 1) *
+						    two_each)), 0);
+	ck_assert_uint_eq(core->cached.cap, MAGAZINE_MAX);
+	ck_assert_int_eq(mempool_resize(pool, 0), 0);
+	ck_assert_uint_eq(core->cached.cap, 1);
+	end_pool();
+}
+END_TEST
+
 START_TEST(statistics_say_whether_it_is_cached)
 {
 	struct mempool_attr attr = MEMPOOL_ATTR_INIT;
@@ -1185,6 +1203,7 @@ static void add_when(Suite *s)
 			    0, 2);
 	tcase_add_loop_test(tc, statistics_say_whether_it_is_cached, 0, 5);
 	tcase_add_loop_test(tc, what_the_backend_gave_goes_back_to_it, 0, 2);
+	tcase_add_test(tc, a_cpu_may_have_a_part_of_half_the_reserve);
 	tcase_add_test(tc, a_bulk_has_the_room_of_what_is_cached);
 	tcase_add_loop_test(tc, a_recall_in_vain_takes_nothing, 0, 2);
 	tcase_add_test(tc, a_pool_that_ends_leaves_its_magazines_empty);

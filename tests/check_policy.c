@@ -817,7 +817,7 @@ START_TEST(a_pool_knows_where_its_last_giver_ran)
 	struct forged f;
 
 	empty_pool(1, 0, 0);
-	pool->kmp_core->waitq.giver_cpu = -1;
+	ck_assert_int_eq(pool->kmp_core->waitq.giver_cpu, -1);
 	forge(&f, 1);
 	give(0);
 	ck_assert_int_ge(pool->kmp_core->waitq.giver_cpu, 0);

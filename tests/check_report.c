@@ -51,6 +51,18 @@ START_TEST(what_just_fits_is_whole)
 }
 END_TEST
 
+START_TEST(what_fits_but_for_its_end_is_cut_off)
+{
+	int size = (int)sizeof(report.text);
+
+	report_begin(&report);
+	report_add(&report, "%*u", size, 1);
+	ck_assert_uint_eq(report.length, size - 1);
+	report_add(&report, "2");
+	ck_assert_uint_eq(report.length, size - 1);
+}
+END_TEST
+
 /* ---- tracks -------------------------------------------------------------- */
 
 static void assert_track(const struct track *track, const char *words)
@@ -106,6 +118,7 @@ static Suite *suite(void)
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, what_does_not_fit_is_cut_off);
 	tcase_add_test(tc, what_just_fits_is_whole);
+	tcase_add_test(tc, what_fits_but_for_its_end_is_cut_off);
 	tcase_add_test(tc, a_place_is_given_by_its_module_or_else_its_address);
 	tcase_add_test(tc, the_time_is_given_to_the_microsecond);
 	suite_add_tcase(s, tc);

@@ -25,6 +25,7 @@
 #include <kmempool/mempool.h>
 
 #include "backend.h"
+#include "compiler.h"
 #include "core.h"
 #include "counters.h"
 #include "deadline.h"
@@ -139,6 +140,7 @@ struct pairs {
 	long		nr;
 	intptr_t	base_before;
 	intptr_t	base_after;
+	struct bed	*bed;
 	int		errno_after;
 };
 
@@ -154,6 +156,7 @@ static void *do_pairs(void *arg)
 			     pairs->pool);
 	pairs->base_after = counters_base;
 	pairs->errno_after = errno;
+	pairs->bed = counters_own_bed();
 	return NULL;
 }
 
@@ -385,7 +388,8 @@ START_TEST(a_thread_refused_a_block_counts_all_the_same)
 	refuse_mmap = true;
 	run_pairs(&pairs);
 	refuse_mmap = false;
-	ck_assert_int_lt(pairs.base_after, 0);
+	/* It does not ask again. */
+	ck_assert_int_eq(pairs.base_after, COUNTERS_NEVER);
 	ck_assert_int_eq(pairs.errno_after, 4242);
 	ck_assert_uint_eq(stats_of(pool).alloc_backend, 100);
 	ck_assert_uint_eq(stats_of(pool).free_backend, 100);
@@ -627,7 +631,59 @@ START_TEST(the_block_of_a_thread_that_the_child_has_not_serves_there)
 }
 END_TEST
 
+static int child_gets_two_blocks(void)
+{
+	struct meeting meeting;
+
+	refuse_mmap = true;
+	meet(&meeting);
+	return meeting.bases[0] < 0 || meeting.bases[1] < 0;
+}
+
+START_TEST(the_blocks_of_two_threads_serve_two_in_the_child)
+{
+	struct meeting meeting;
+	int status = -1;
+	pid_t child;
+
+	meet(&meeting);
+	child = fork();
+	if (child == 0)
+		_exit(child_gets_two_blocks());
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+/* As if another thread was about to rouse who sleeps there. */
+START_TEST(a_bed_that_is_locked_at_a_fork_is_not_so_in_the_child)
+{
+	struct pairs pairs = { .pool = pool, .nr = 1 };
+	int status = -1;
+	pid_t child;
+
+	run_pairs(&pairs);
+	pthread_mutex_lock(&pairs.bed->lock);
+	child = fork();
+	if (child == 0)
+		_exit(pthread_mutex_trylock(&pairs.bed->lock) != 0);
+	pthread_mutex_unlock(&pairs.bed->lock);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 #define MANY	300
+
+/* What a thread counts there is not where it sleeps. */
+static void assert_in_block(mempool_t *p)
+{
+	intptr_t offset = p->kmp_core->slot->offset;
+
+	if (offset != COUNTERS_SHARED)
+		ck_assert((void *)(counters_cell(counters_base + offset) + 1) <=
+			  (void *)counters_own_bed());
+}
 
 START_TEST(pools_beyond_the_columns_count_without_the_lock)
 {
@@ -641,6 +697,7 @@ START_TEST(pools_beyond_the_columns_count_without_the_lock)
 		ck_assert_ptr_nonnull(pools[i]);
 		pairs.pool = pools[i];
 		do_pairs(&pairs);
+		assert_in_block(pools[i]);
 	}
 	ck_assert_int_eq(pools[MANY - 1]->kmp_gate, COUNTERS_SHARED);
 	core_lock(pools[MANY - 1]->kmp_core);
@@ -896,6 +953,36 @@ START_TEST(a_deadline_in_the_first_second_is_no_other)
 }
 END_TEST
 
+/* Whether the clock was not read anew at once. */
+static bool keeps_the_time(void)
+{
+	uint64_t before, after;
+
+	standing.tv_nsec = 1;
+	deadline_about_now_ns();
+	usleep(1000);
+	standing.tv_nsec++;
+	before = deadline_about_now_ns();
+	standing.tv_nsec++;
+	after = deadline_about_now_ns();
+	ck_assert_uint_eq(before, 2);
+	return after == before;
+}
+
+/* For less than a microsecond: this thread may not run for longer. */
+START_TEST(about_now_is_not_far_from_now_and_seldom_asks)
+{
+	bool kept = !cpu_ticks();
+	int i;
+
+	atomic_store(&clock_stands, true);
+	for (i = 0; i < 1000 && !kept; i++)
+		kept = keeps_the_time();
+	atomic_store(&clock_stands, false);
+	ck_assert(kept);
+}
+END_TEST
+
 START_TEST(a_deadline_survives_the_way_there_and_back)
 {
 	struct timespec ts = deadline_to_timespec(deadline_of(12, 345));
@@ -913,6 +1000,7 @@ static Suite *whitebox(void)
 	TCase *between = tcase_create("in between");
 	TCase *inherit = tcase_create("priority inheritance");
 	TCase *forks = tcase_create("priority inheritance in a child");
+	TCase *beds = tcase_create("beds in a child");
 	TCase *room = tcase_create("room");
 	TCase *deadline = tcase_create("deadline");
 
@@ -960,6 +1048,8 @@ static Suite *whitebox(void)
 		the_block_of_a_thread_that_forked_stays_its_own_in_the_child);
 	tcase_add_test(counters,
 		the_block_of_a_thread_that_the_child_has_not_serves_there);
+	tcase_add_test(counters,
+		the_blocks_of_two_threads_serve_two_in_the_child);
 	suite_add_tcase(suite, counters);
 
 	tcase_add_checked_fixture(between, make_pool, end_pool);
@@ -984,6 +1074,13 @@ static Suite *whitebox(void)
 		a_child_refused_inheritance_has_a_lock_without);
 	suite_add_tcase(suite, forks);
 
+	tcase_add_checked_fixture(beds, make_pool, end_pool);
+	tcase_set_tags(beds, "forks");
+	tcase_set_timeout(beds, TEST_TIMEOUT);
+	tcase_add_test(beds,
+		a_bed_that_is_locked_at_a_fork_is_not_so_in_the_child);
+	suite_add_tcase(suite, beds);
+
 	tcase_set_timeout(room, TEST_TIMEOUT);
 	tcase_add_test(room, pools_take_the_places_of_those_that_ended);
 	tcase_add_test(room, the_first_growth_of_an_empty_pool_asks_for_room);
@@ -996,6 +1093,7 @@ static Suite *whitebox(void)
 	tcase_add_test(deadline, nanoseconds_out_of_range_are_refused);
 	tcase_add_test(deadline,
 		a_deadline_in_the_first_second_is_no_other);
+	tcase_add_test(deadline, about_now_is_not_far_from_now_and_seldom_asks);
 	tcase_add_test(deadline, a_deadline_survives_the_way_there_and_back);
 	suite_add_tcase(suite, deadline);
 	return suite;
