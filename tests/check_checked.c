@@ -141,6 +141,15 @@ static void assert_report(const char *words)
 	nr_reports = 0;
 }
 
+/* One: of a list that is right up to that object. */
+static void assert_broken_at(const void *object)
+{
+	char words[64];
+
+	snprintf(words, sizeof(words), "or behind:\n  object %p of", object);
+	assert_report(words);
+}
+
 /* ---- caches ------------------------------------------------------------ */
 
 static struct kmem_cache *make(const char *name, slab_flags_t flags)
@@ -194,16 +203,17 @@ START_TEST(a_write_behind_an_object_is_found_by_validate_and_by_free)
 }
 END_TEST
 
-/* @link: what the next pointer of a free object becomes. */
-static void break_next(void *p, void *link)
+/* @link: what the next pointer of a free object becomes; the list is right up to
+ * @last then. */
+static void break_next(void *p, void *link, const void *last)
 {
 	void *next = *(void **)p;
 
 	*(void **)p = link;
 	ck_assert_int_eq(kmem_cache_validate(cache), 1);
-	assert_report("the free list of a slab is broken");
+	assert_broken_at(last);
 	ck_assert_int_eq(kmem_cache_validate(cache), 1);
-	assert_report("the free list of a slab is broken");
+	assert_broken_at(last);
 	*(void **)p = next;
 	ck_assert_int_eq(kmem_cache_validate(cache), 0);
 	assert_reports(0);
@@ -212,6 +222,7 @@ static void break_next(void *p, void *link)
 START_TEST(a_clobbered_next_pointer_is_found_by_validate)
 {
 	unsigned char *p[4], *kept;
+	struct slab *slab;
 	int i;
 
 	cache = make("widget", 0);
@@ -221,15 +232,21 @@ START_TEST(a_clobbered_next_pointer_is_found_by_validate)
 	for (i = 0; i < 4; i++)
 		kmem_cache_free(cache, p[i]);
 	/* The list: 3 2 1 0. */
-	break_next(p[2], (void *)0x12);			/* nowhere */
-	break_next(p[2], p[1] + 1);			/* inside an object */
-	break_next(p[2], p[2]);				/* a circle */
-	break_next(p[1], p[3]);				/* a larger one */
-	break_next(p[2], NULL);				/* too short */
-	break_next(p[0], kept);				/* too long */
-	break_next(p[2], p[3] + 100 * SIZE);		/* never handed out */
-	break_next(p[2], (void *)UINTPTR_MAX);
-	break_next(p[3], kept - SIZE);			/* before the first */
+	break_next(p[2], (void *)0x12, p[2]);		/* nowhere */
+	break_next(p[2], p[1] + 1, p[2]);		/* inside an object */
+	break_next(p[2], p[2], p[2]);			/* a circle */
+	break_next(p[1], p[3], p[3]);			/* a larger one */
+	break_next(p[2], NULL, p[2]);			/* too short */
+	break_next(p[0], kept, p[0]);			/* too long */
+	break_next(p[2], p[3] + SIZE, p[2]);		/* never handed out */
+	break_next(p[2], p[3] + 100 * SIZE, p[2]);
+	break_next(p[2], (void *)UINTPTR_MAX, p[2]);
+	break_next(p[3], kept - SIZE, p[3]);		/* before the first */
+	slab = pagemap_find(kept);
+	slab->free.object = (void *)0x12;
+	ck_assert_int_eq(kmem_cache_validate(cache), 1);
+	assert_broken_at(kept);				/* place 0 */
+	slab->free.object = p[3];
 	kmem_cache_free(cache, kept);
 	end(cache);
 }
@@ -329,6 +346,25 @@ START_TEST(destroy_names_16_objects_and_counts_the_others)
 }
 END_TEST
 
+START_TEST(destroy_names_16_objects_and_no_others_if_there_are_none)
+{
+	void *p[16];
+	int i;
+
+	cache = kmem_cache_create("a name as long as the one of a cache that "
+				  "is cut off", SIZE, 0, ALL_CHECKS, NULL);
+	kmempool_set_report(record, NULL);
+	for (i = 0; i < 16; i++)
+		p[i] = take();
+	ck_assert_int_eq(kmem_cache_destroy(cache), -EBUSY);
+	ck_assert(!reported(" more\n"));
+	assert_report("libkmempool: cache a name as long as the one of a cache "
+		      "that is cu cannot be destroyed: objects are out, 16\n");
+	kmem_cache_free_bulk(cache, 16, p);
+	end(cache);
+}
+END_TEST
+
 START_TEST(destroy_says_nothing_of_objects_unless_asked)
 {
 	void *p;
@@ -391,6 +427,25 @@ START_TEST(the_red_zone_moves_with_the_size)
 }
 END_TEST
 
+START_TEST(a_size_is_written_down_nowhere_without_red_zones)
+{
+	unsigned char *p, *next, before[SIZE];
+
+	cache = make("widget", SLAB_POISON);
+	p = take();
+	next = take();
+	memset(next, 'n', SIZE);
+	memcpy(before, next, SIZE);
+	p[SIZE - 1] = 0;
+	checked_set_size(cache, p, 10);
+	ck_assert_mem_eq(next, before, SIZE);
+	assert_reports(0);
+	kmem_cache_free(cache, p);
+	kmem_cache_free(cache, next);
+	end(cache);
+}
+END_TEST
+
 START_TEST(sizes_are_whole_without_red_zones)
 {
 	void *p;
@@ -425,12 +480,16 @@ END_TEST
 START_TEST(writes_on_both_sides_are_two_defects)
 {
 	unsigned char *p;
+	char words[64];
 
 	cache = make("widget", SLAB_RED_ZONE);
 	p = take();
 	p[-1] = 0;
 	p[SIZE] = 0;
 	ck_assert_int_eq(kmem_cache_validate(cache), 2);
+	snprintf(words, sizeof(words), "\n  object %p of %d bytes, in use", p,
+		 SIZE);
+	ck_assert(reported(words));
 	assert_reports(2);
 	kmem_cache_free(cache, p);
 	assert_reports(2);
@@ -844,7 +903,7 @@ END_TEST
 
 static unsigned int nr_ctors, nr_dtors, fail_at;
 static bool dtor_saw_other_bytes;
-static int callback_cancel_state;
+static int callback_cancel_state, dtor_cancel_state;
 
 static int try_ctor(void *object, void *arg, gfp_t gfp)
 {
@@ -862,6 +921,8 @@ static int try_ctor(void *object, void *arg, gfp_t gfp)
 static void count_dtor(void *object, void *arg)
 {
 	(void)arg;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &dtor_cancel_state);
+	pthread_setcancelstate(dtor_cancel_state, NULL);
 	errno = ECHILD;
 	nr_dtors++;
 	dtor_saw_other_bytes |= memcmp(object, "cccccccc", 8) != 0;
@@ -883,21 +944,27 @@ static void make_with_ctor(slab_flags_t flags)
 START_TEST(constructors_run_around_each_use_with_consistency_checks)
 {
 	unsigned char *p;
-	int i;
+	int i, state;
 
 	make_with_ctor(ALL_CHECKS);
 	for (i = 1; i < 5; i++) {
 		errno = 0;
 		p = take();
 		ck_assert_int_eq(errno, 0);
+		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+		ck_assert_int_eq(state, PTHREAD_CANCEL_ENABLE);
 		ck_assert_uint_eq(nr_ctors, i);
 		ck_assert_uint_eq(p[SIZE - 1], 'c');
 		kmem_cache_free(cache, p);
 		ck_assert_int_eq(errno, 0);
 		ck_assert_uint_eq(nr_dtors, i);
+		ck_assert_int_eq(callback_cancel_state, PTHREAD_CANCEL_DISABLE);
+		ck_assert_int_eq(dtor_cancel_state, PTHREAD_CANCEL_DISABLE);
+		callback_cancel_state = dtor_cancel_state = -1;
+		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+		ck_assert_int_eq(state, PTHREAD_CANCEL_ENABLE);
 	}
 	ck_assert(!dtor_saw_other_bytes);
-	ck_assert_int_eq(callback_cancel_state, PTHREAD_CANCEL_DISABLE);
 	kmem_cache_free(cache, p);			/* refused: no dtor */
 	assert_report("is free already");
 	end(cache);
@@ -987,6 +1054,20 @@ START_TEST(a_constructor_that_fails_in_bulk_leaks_nothing)
 	ck_assert(kmem_cache_alloc_bulk(cache, GFP_KERNEL, 8, p));
 	kmem_cache_free_bulk(cache, 8, p);
 	ck_assert(!dtor_saw_other_bytes);
+	end(cache);
+}
+END_TEST
+
+START_TEST(a_constructor_that_fails_in_bulk_needs_no_destructor)
+{
+	struct kmem_cache_args args = { .ctor_try = try_ctor };
+	void *p[8];
+
+	fail_at = 3;
+	kmempool_set_report(record, NULL);
+	cache = kmem_cache_create_args("built", SIZE, &args, ALL_CHECKS);
+	ck_assert(!kmem_cache_alloc_bulk(cache, GFP_KERNEL, 8, p));
+	ck_assert_uint_eq(nr_ctors, 3);
 	end(cache);
 }
 END_TEST
@@ -1198,11 +1279,11 @@ START_TEST(a_broken_list_outside_the_objects_is_found)
 {
 	struct slab *slab;
 	unsigned int first;
-	void *p[3];
+	void *p[3], *kept;
 	int i;
 
 	cache = make("widget", SLAB_CONSISTENCY_CHECKS);
-	keep_one();
+	kept = keep_one();
 	for (i = 0; i < 3; i++)
 		p[i] = take();
 	for (i = 0; i < 3; i++)
@@ -1211,19 +1292,45 @@ START_TEST(a_broken_list_outside_the_objects_is_found)
 	first = slab->free.index;
 	slab->free.index = 5000;			/* nowhere */
 	ck_assert_int_eq(kmem_cache_validate(cache), 1);
+	assert_broken_at(kept);				/* place 0 */
+	slab->free.index = slab->nr_fresh;		/* never handed out */
+	slab->links[slab->nr_fresh] = (uint16_t)first;
+	ck_assert_int_eq(kmem_cache_validate(cache), 1);
+	assert_broken_at(kept);
 	slab->free.index = slab->links[first];		/* too short */
 	ck_assert_int_eq(kmem_cache_validate(cache), 1);
+	assert_broken_at(p[0]);
 	slab->free.index = first;
 	slab->links[first] = (uint16_t)first;		/* a circle */
 	ck_assert_int_eq(kmem_cache_validate(cache), 1);
+	assert_broken_at(p[2]);
 	slab->links[first] = LINK_OUT;
 	ck_assert_int_eq(kmem_cache_validate(cache), 1);
+	assert_broken_at(p[2]);
 	kmem_cache_reset(cache);			/* mends it */
 	ck_assert_int_eq(kmem_cache_validate(cache), 0);
 	keep_one();
 	slab->links[0] = 1;				/* out, but free */
 	ck_assert_int_eq(kmem_cache_validate(cache), 1);
-	assert_reports(5);
+	assert_reports(1);
+}
+END_TEST
+
+/* Whether it is free is what the list says. */
+START_TEST(an_object_that_a_list_goes_astray_from_is_not_judged)
+{
+	struct slab *slab;
+	unsigned char *p;
+
+	cache = make("widget", ALL_CHECKS);
+	keep_one();
+	p = take();
+	kmem_cache_free(cache, p);
+	slab = pagemap_find(p);
+	p[10]++;
+	slab->links[slab->free.index] = slab->nr_fresh;
+	ck_assert_int_eq(kmem_cache_validate(cache), 1);
+	assert_broken_at(p);
 }
 END_TEST
 
@@ -1465,9 +1572,12 @@ static void add_kernel_cases(Suite *s)
 	tcase_add_test(tc, a_write_to_the_red_zone_of_a_free_object_is_found);
 	tcase_add_test(tc, destroy_says_which_objects_are_out);
 	tcase_add_test(tc, destroy_names_16_objects_and_counts_the_others);
+	tcase_add_test(tc,
+		destroy_names_16_objects_and_no_others_if_there_are_none);
 	tcase_add_test(tc, destroy_says_nothing_of_objects_unless_asked);
 	tcase_add_test(tc, the_red_zone_begins_where_what_was_asked_for_ends);
 	tcase_add_test(tc, the_red_zone_moves_with_the_size);
+	tcase_add_test(tc, a_size_is_written_down_nowhere_without_red_zones);
 	tcase_add_test(tc, sizes_are_whole_without_red_zones);
 	suite_add_tcase(s, tc);
 }
@@ -1539,6 +1649,7 @@ static void add_constructors(Suite *s)
 		constructed_objects_are_poisoned_only_with_consistency_checks);
 	tcase_add_test(tc, a_constructor_that_fails_at_hand_out_leaks_nothing);
 	tcase_add_test(tc, a_constructor_that_fails_in_bulk_leaks_nothing);
+	tcase_add_test(tc, a_constructor_that_fails_in_bulk_needs_no_destructor);
 	tcase_add_test(tc, a_bulk_that_memory_ends_in_leaves_objects_whole);
 	suite_add_tcase(s, tc);
 }
@@ -1555,6 +1666,8 @@ static void add_whole_cache(Suite *s)
 	tcase_add_test(tc, a_reset_takes_each_object_back_as_free_does);
 	tcase_add_test(tc, a_write_after_a_reset_is_found);
 	tcase_add_test(tc, a_broken_list_outside_the_objects_is_found);
+	tcase_add_test(tc,
+		an_object_that_a_list_goes_astray_from_is_not_judged);
 	tcase_add_test(tc, validate_of_a_constructed_cache_finds_nothing);
 	tcase_add_test(tc, validate_looks_at_every_slab);
 	suite_add_tcase(s, tc);

@@ -268,6 +268,30 @@ START_TEST(a_new_cache_has_no_memory)
 }
 END_TEST
 
+START_TEST(a_cache_is_of_no_node_unless_told)
+{
+	cache = kmem_cache_create("any", 64, 0, 0, NULL);
+	ck_assert_int_eq(cache->node, -1);
+	ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+}
+END_TEST
+
+/* As little of a line as the object fits into. */
+START_TEST(objects_do_not_lie_in_more_lines_than_they_must)
+{
+	static const unsigned int sizes[] = { 16, 17, 32, 33, 64, 65 };
+	static const unsigned int aligns[] = { 16, 32, 32, 64, 64, 64 };
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		cache = kmem_cache_create("line", sizes[i], 0,
+					  SLAB_HWCACHE_ALIGN, NULL);
+		ck_assert_uint_eq(cache->layout.align, aligns[i]);
+		ck_assert_int_eq(kmem_cache_destroy(cache), 0);
+	}
+}
+END_TEST
+
 START_TEST(objects_come_from_the_fullest_slab)
 {
 	struct kmem_cache_stats s;
@@ -1195,6 +1219,8 @@ static Suite *suite(void)
 
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, a_new_cache_has_no_memory);
+	tcase_add_test(tc, a_cache_is_of_no_node_unless_told);
+	tcase_add_test(tc, objects_do_not_lie_in_more_lines_than_they_must);
 	tcase_add_test(tc, objects_come_from_the_fullest_slab);
 	tcase_add_test(tc, shrink_gives_every_empty_slab_back);
 	tcase_add_loop_test(tc, destroy_gives_all_memory_back, 0, 2);
