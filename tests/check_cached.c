@@ -296,6 +296,7 @@ START_TEST(nothing_is_cached_before_it_was_quiet)
 	ck_assert_uint_ge(2 * nr, core->cached.nr_needed);
 	ck_assert_uint_le(nr, core->cached.nr_needed);
 	ck_assert_uint_eq(nr_loaded_lanes(), 1);
+	ck_assert_uint_eq(core->cached.nr_quiet, 0);
 	end_pool();
 }
 END_TEST
@@ -450,6 +451,52 @@ START_TEST(what_pays_is_cached_sooner_again)
 		stats_of(pool);
 	}
 	ck_assert_uint_eq(core->cached.nr_needed, 65536);
+	end_pool();
+}
+END_TEST
+
+/* Recalls what is loaded, which was worth so many takes. */
+static unsigned int needed_after(unsigned int needed, uint64_t nr_taken)
+{
+	core->cached.nr_needed = needed;
+	core->cached.nr_taken = nr_taken;
+	stats_of(pool);
+	ck_assert_uint_eq(nr_loaded_lanes(), 0);
+	ck_assert_uint_eq(core->cached.nr_taken, 0);
+	return core->cached.nr_needed;
+}
+
+START_TEST(what_pays_is_1024_takes_of_each_lane)
+{
+	if (!have_other() || !make_pool(MANY, 0))
+		return;
+	warm(own_lane);
+	ck_assert_uint_eq(needed_after(256, 1023), 512);
+	warm(own_lane);
+	ck_assert_uint_eq(needed_after(256, 1024), 128);
+	warm(own_lane);
+	ck_assert_uint_eq(needed_after(64, 1024), 64);
+	warm(own_lane);
+	on_other(warm_other);
+	ck_assert_uint_eq(nr_loaded_lanes(), 2);
+	ck_assert_uint_eq(needed_after(256, 2047), 512);
+	end_pool();
+}
+END_TEST
+
+START_TEST(a_magazine_is_loaded_half_full_if_that_is_possible)
+{
+	unsigned int i;
+
+	if (!make_pool(MANY, 0))
+		return;
+	core->cached.cap = 8;
+	for (i = 0; i < 20; i++)
+		ck_assert_ptr_nonnull(elems[i] = take_one());
+	warm(own_lane);
+	ck_assert_uint_eq(nr_cached(own_lane), 4);
+	while (i)
+		mempool_free(elems[--i], pool);
 	end_pool();
 }
 END_TEST
@@ -1215,6 +1262,8 @@ static void add_when(Suite *s)
 	tcase_add_test(tc, a_try_that_got_nowhere_is_made_again);
 	tcase_add_test(tc, a_pool_without_cells_says_that_nothing_is_cached);
 	tcase_add_test(tc, what_pays_is_cached_sooner_again);
+	tcase_add_test(tc, what_pays_is_1024_takes_of_each_lane);
+	tcase_add_test(tc, a_magazine_is_loaded_half_full_if_that_is_possible);
 	tcase_add_test(tc, while_the_backend_lives_nothing_is_cached);
 	tcase_add_test(tc, what_goes_from_cpu_to_cpu_goes_through_the_reserve);
 	suite_add_tcase(s, tc);
