@@ -565,6 +565,17 @@ START_TEST(the_blocks_of_two_ended_threads_serve_two_others)
 }
 END_TEST
 
+/* Whether the child exits with 0. */
+static bool in_child(int (*fn)(void))
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(fn());
+	return child > 0 && waitpid(child, &status, 0) == child && !status;
+}
+
 static int child_uses_another_block(void)
 {
 	struct pairs pairs = { .pool = pool, .nr = 1 };
@@ -580,16 +591,10 @@ static int child_uses_another_block(void)
 START_TEST(the_block_of_a_thread_that_forked_stays_its_own_in_the_child)
 {
 	struct pairs pairs = { .pool = pool, .nr = 1 };
-	int status = -1;
-	pid_t child;
 
 	do_pairs(&pairs);
 	ck_assert_int_ge(counters_base, 0);
-	child = fork();
-	if (child == 0)
-		_exit(child_uses_another_block());
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_int_eq(status, 0);
+	ck_assert(in_child(child_uses_another_block));
 }
 END_TEST
 
@@ -616,18 +621,14 @@ static int child_gets_the_block(void)
 START_TEST(the_block_of_a_thread_that_the_child_has_not_serves_there)
 {
 	pthread_t thread;
-	int status = -1;
-	pid_t child;
+	bool got;
 
 	ck_assert_int_eq(pthread_create(&thread, NULL, keep_a_block, NULL), 0);
 	ck_assert(wait_for_flag(&has_block));
-	child = fork();
-	if (child == 0)
-		_exit(child_gets_the_block());
+	got = in_child(child_gets_the_block);
 	atomic_store(&may_end, true);
 	pthread_join(thread, NULL);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_int_eq(status, 0);
+	ck_assert(got);
 }
 END_TEST
 
@@ -643,33 +644,31 @@ static int child_gets_two_blocks(void)
 START_TEST(the_blocks_of_two_threads_serve_two_in_the_child)
 {
 	struct meeting meeting;
-	int status = -1;
-	pid_t child;
 
 	meet(&meeting);
-	child = fork();
-	if (child == 0)
-		_exit(child_gets_two_blocks());
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_int_eq(status, 0);
+	ck_assert(in_child(child_gets_two_blocks));
 }
 END_TEST
+
+static struct bed *bed;
+
+static int child_finds_bed_locked(void)
+{
+	return pthread_mutex_trylock(&bed->lock) != 0;
+}
 
 /* As if another thread was about to rouse who sleeps there. */
 START_TEST(a_bed_that_is_locked_at_a_fork_is_not_so_in_the_child)
 {
 	struct pairs pairs = { .pool = pool, .nr = 1 };
-	int status = -1;
-	pid_t child;
+	bool unlocked;
 
 	run_pairs(&pairs);
-	pthread_mutex_lock(&pairs.bed->lock);
-	child = fork();
-	if (child == 0)
-		_exit(pthread_mutex_trylock(&pairs.bed->lock) != 0);
-	pthread_mutex_unlock(&pairs.bed->lock);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_int_eq(status, 0);
+	bed = pairs.bed;
+	pthread_mutex_lock(&bed->lock);
+	unlocked = in_child(child_finds_bed_locked);
+	pthread_mutex_unlock(&bed->lock);
+	ck_assert(unlocked);
 }
 END_TEST
 
