@@ -24,7 +24,7 @@ struct reserve {
 	unsigned int	low;		/* smallest nr since it was full first */
 };
 
-/* 0 or -ENOMEM */
+/* False when there is no memory. */
 bool reserve_init(struct reserve *reserve, unsigned int cap);
 /* The reserve must be empty. */
 void reserve_fini(struct reserve *reserve);

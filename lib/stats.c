@@ -13,8 +13,9 @@
 #include "deadline.h"
 #include "sized.h"
 
-#define DRAIN_STEP_MAX_NS	NSEC_PER_MSEC
+/* Doubled until it is the other: a power of two of it. */
 #define DRAIN_STEP_MIN_NS	(NSEC_PER_MSEC / 64)
+#define DRAIN_STEP_MAX_NS	NSEC_PER_MSEC
 
 /*
  * Frees first, then allocations: an element whose free is seen was allocated

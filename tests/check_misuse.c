@@ -6,8 +6,8 @@
  * writes after it was freed, two frees, and frees of what is no element, over
  * memory by size, large memory, caches and pages.  The reserve is full, so that
  * an element goes back to the backend.  Each case has an exact number of
- * reports.  Linked with the library's own objects, for the flags of general
- * caches.
+ * reports.  And how reports are worded, of objects that there are not.  Linked
+ * with the library's own objects, for that and for the flags of general caches.
  */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
